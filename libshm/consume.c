@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * consume.c - handing out frames: verified private copies, partition by partition in turn.
+ *
+ * What a death leaves: a reader word and gates, freed by the first publisher that they hold up.
+ */
+#include "consume.h"
+
+#include <string.h>
+
+/* ---- gates -------------------------------------------------------------------------- */
+
+/* Each raise costs publishers a cache miss: not for every frame, but often enough that a publisher
+ * which needs room finds most of what was read. */
+void track_raise(struct shmq_sub *s, struct track *t, bool now)
+{
+	bool asleep = (load32_seq(&s->topic.bell->room) & (BELL_SLEEP | BELL_WAKING)) != 0;
+	uint64_t to = t->ended ? GATE_NONE : t->position;
+
+	if (s->reader.index == 0 || t->overrun || t->gate == to)
+		return;
+	if (!now && !asleep && t->position - t->gate < t->log.slot_count / 16 &&
+	    t->gate_bytes < EXTENT_BYTES)
+		return;
+	if (!reader_gate_raise(&s->topic.readers, &s->reader, t->partition, t->gate, to))
+		t->overrun = true; /* told when head has really passed us */
+	t->gate = to;
+	t->gate_bytes = 0;
+	bell_ring(&s->topic.bell->room); /* tell:sleep, behind the CAS of the gate */
+}
+
+/* ---- one track ---------------------------------------------------------------------- */
+
+static void track_end(struct shmq_sub *s, struct track *t)
+{
+	t->ended = true;
+	track_raise(s, t, true);
+}
+
+/* Head has passed us: by a purge (go on in silence) or by publishers who did not wait. */
+static int track_overrun(struct shmq_sub *s, struct track *t)
+{
+	for (;;) {
+		uint64_t head = ring_head(&t->log, t->position);
+		struct frame f;
+		int r;
+
+		if (head <= t->position)
+			return 0;
+		r = ring_peek(&s->q->error, &t->log, head, &f);
+		if (r == SHMQ_OVERRUN)
+			continue;
+		t->position = head;
+		if (r != 0) /* damaged: read next, and reported then */
+			return 0;
+		if ((f.flags & FRAME_PURGE) || f.offset <= t->next_offset) {
+			t->next_offset = f.offset;
+			return 0;
+		}
+		s->missed += f.offset - t->next_offset;
+		counter_add(&s->q->counters->messages_missed, f.offset - t->next_offset);
+		fail(&s->q->error, SHMQ_OVERRUN,
+		     "topic %s partition %u: publishers did not wait; %llu messages missed", s->topic.name,
+		     t->partition, (unsigned long long)(f.offset - t->next_offset));
+		t->next_offset = f.offset;
+		return SHMQ_OVERRUN;
+	}
+}
+
+static int track_damaged(struct shmq_sub *s, struct track *t)
+{
+	struct error why = s->q->error;
+
+	t->position++;
+	return fail(&s->q->error, SHMQ_ECORRUPT, "topic %s: %.400s", s->topic.name, why.text);
+}
+
+/* Whether the frame in s->copy has something for us. */
+static bool track_wants(struct track *t, const struct frame *f)
+{
+	return f->count > 0 && f->offset + f->count > t->from_offset && f->offset < t->until_offset;
+}
+
+static void batch_fill(struct shmq_sub *s, struct track *t, struct shmq_batch *b)
+{
+	const struct frame *f = s->columns.frame;
+
+	*b = (struct shmq_batch){.topic = s->topic.name,
+	                         .partition = t->partition,
+	                         .offset = f->offset,
+	                         .count = f->count,
+	                         .time_ns = f->time_ns,
+	                         .delimited = (f->flags & FRAME_DELIMITED) != 0,
+	                         .delim = f->delimiter,
+	                         .values = s->columns.values,
+	                         .value_bytes = f->value_bytes,
+	                         .private_ = s};
+	b->whole = s->filter == NULL && !(f->flags & (FRAME_KEYS | FRAME_HEADERS)) &&
+	           f->offset >= t->from_offset && f->count <= t->until_offset - f->offset;
+	s->current = t;
+	counter_add(&s->q->counters->messages_delivered, f->count);
+	counter_add(&s->q->counters->bytes_delivered, f->value_bytes);
+}
+
+/* Steps over frames until one has something: 0 and *b, SHMQ_EMPTY (or ended), or what happened. */
+static int track_next(struct shmq_sub *s, struct track *t, struct shmq_batch *b)
+{
+	int r = track_open(s, t);
+
+	while (r == 0) {
+		const struct frame *f;
+
+		if (t->position >= t->until_position || t->next_offset >= t->until_offset) {
+			track_end(s, t);
+			return SHMQ_EMPTY;
+		}
+		r = ring_read(&s->q->error, &t->log, t->position, &s->copy);
+		if (r == SHMQ_OVERRUN) {
+			r = track_overrun(s, t);
+			continue;
+		}
+		if (r == SHMQ_ECORRUPT)
+			return track_damaged(s, t);
+		if (r != 0)
+			break;
+		f = (const struct frame *)(const void *)s->copy.data;
+		if (columns_open(f, &s->columns) < 0) {
+			fail(&s->q->error, SHMQ_ECORRUPT, "partition %u: the frame at position %llu contradicts itself",
+			     t->partition, (unsigned long long)t->position);
+			return track_damaged(s, t);
+		}
+		t->position++;
+		t->next_offset = f->offset + f->count;
+		t->gate_bytes += f->length;
+		if (track_wants(t, f)) {
+			batch_fill(s, t, b);
+			return 0;
+		}
+		track_raise(s, t, false);
+	}
+	return r;
+}
+
+int shmq_sub_next(shmq_sub *s, struct shmq_batch *b)
+{
+	bool empty = false;
+
+	if (s->q->forked)
+		return broker_check(s->q, true);
+	if (s->current != NULL) { /* the previous batch was handled */
+		track_raise(s, s->current, false);
+		s->current = NULL;
+	}
+	for (unsigned n = 0; n < s->track_count; n++) {
+		struct track *t = &s->tracks[s->turn];
+		int r = SHMQ_END;
+
+		if (++s->turn >= s->track_count)
+			s->turn = 0;
+		if (!t->ended)
+			r = track_next(s, t, b);
+		if (r == SHMQ_EMPTY && !t->ended) {
+			empty = true;
+			track_raise(s, t, true);
+		} else if (r != SHMQ_END && r != SHMQ_EMPTY) {
+			return r;
+		}
+	}
+	return empty ? SHMQ_EMPTY : SHMQ_END;
+}
+
+/* ---- messages of a batch ------------------------------------------------------------ */
+
+int shmq_batch_next(struct shmq_batch *b, struct shmq_message *m)
+{
+	struct shmq_sub *s = (struct shmq_sub *)(uintptr_t)b->private_;
+	const struct track *t = s->current;
+
+	while (b->cursor[0] < b->count) {
+		uint32_t row = (uint32_t)b->cursor[0]++;
+		uint64_t offset = b->offset + row;
+		int r;
+
+		*m = (struct shmq_message){
+		        .offset = offset, .partition = (int)b->partition, .time_ns = b->time_ns};
+		r = columns_row(&s->columns, row, &b->cursor[1], m);
+		if (r == 0 && s->columns.header_ends != NULL)
+			r = columns_headers(&s->columns, row, &s->headers, m);
+		if (r != 0)
+			return fail(&s->q->error, r, "topic %s partition %u: message %llu contradicts its frame",
+			            s->topic.name, b->partition, (unsigned long long)offset);
+		if (offset < t->from_offset || offset >= t->until_offset)
+			continue;
+		if (s->filter != NULL && !shmq_filter_match(s->filter, m->key, m->key_len))
+			continue;
+		return 1;
+	}
+	return 0;
+}
+
+uint64_t shmq_sub_missed(const shmq_sub *s)
+{
+	return s->missed;
+}
+
+uint64_t shmq_sub_lag(shmq_sub *s)
+{
+	uint64_t lag = 0;
+
+	for (unsigned i = 0; i < s->track_count && !s->q->forked; i++) {
+		struct track *t = &s->tracks[i];
+		struct frame f;
+		uint64_t end;
+
+		if (t->ended || track_open(s, t) != 0)
+			continue;
+		end = ring_end(&t->log);
+		if (end > t->position && ring_peek(&s->q->error, &t->log, end - 1, &f) == 0)
+			lag += f.offset + f.count - t->next_offset;
+	}
+	return lag;
+}

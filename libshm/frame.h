@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* frame.h - the columns of a frame: building them, and reading them back with suspicion. */
+#ifndef SHMQ_FRAME_H
+#define SHMQ_FRAME_H
+
+#include "error.h"
+#include "layout.h"
+
+struct column { /* a private array that grows */
+	unsigned char *data;
+	size_t used, capacity;
+};
+void column_free(struct column *c);
+
+/* Room for `more` bytes behind the used ones: 0 or SHMQ_ENOMEM. */
+int column_room(struct column *c, size_t more);
+
+/* The rows of a frame under construction. Values go straight to their place, behind the header at
+ * `frame`; the other columns wait here until the frame is sealed. */
+struct rows {
+	unsigned char *frame; /* where the header will stand; NULL: no frame is open */
+	size_t capacity;      /* bytes from there on */
+	uint32_t count;
+	size_t value_bytes;
+	bool has_keys, has_headers;
+	struct column ends, key_ends, keys, header_ends, headers;
+};
+
+void rows_begin(struct rows *r, void *frame, size_t capacity);
+void rows_free(struct rows *r);
+
+/* Bytes the sealed frame would take with this message added; SIZE_MAX when it cannot be. */
+size_t rows_cost_with(const struct rows *r, const struct shmq_message *m);
+
+/* Counts a message without storing it: for the cost of a batch. 0, or SHMQ_EDATA beyond 4 GiB. */
+int rows_count(struct rows *r, const struct shmq_message *m);
+
+/* Adds a message (the caller checked that it fits). 0 or SHMQ_ENOMEM (nothing added). */
+int rows_add(struct rows *r, const struct shmq_message *m);
+
+/* Writes the columns behind the values, and the header but for what ring_link() fills in. Returns
+ * the frame. */
+struct frame *rows_seal(struct rows *r);
+
+/* A frame of delimited values that stand in their place already. */
+struct frame *frame_seal_delimited(void *frame, size_t value_bytes, uint32_t count,
+                                   unsigned char delimiter);
+
+/* An empty frame; flags as enum frame_flags. */
+struct frame *frame_seal_empty(void *frame, unsigned flags);
+
+/* A verified private copy, taken apart. */
+struct columns {
+	const struct frame *frame;
+	const unsigned char *values;
+	const uint32_t *ends; /* NULL: one row, or delimited */
+	const uint32_t *key_ends; /* NULL: no keys */
+	const unsigned char *keys;
+	const uint32_t *header_ends; /* NULL: no headers */
+	const unsigned char *headers;
+};
+
+/* Checks every length against the frame's. Checksums only prove that the bytes are as written: the
+ * writer may be hostile. 0 or SHMQ_ECORRUPT. The hashes have been verified before. */
+int columns_open(const struct frame *copy, struct columns *c);
+
+/* Row r of columns; *at is the iterator's place in the values, to be 0 before row 0 and passed on.
+ * key and value only. 0 or SHMQ_ECORRUPT. */
+int columns_row(const struct columns *c, uint32_t r, uint64_t *at, struct shmq_message *m);
+
+/* Headers of row r into a growing array of struct shmq_header. 0, SHMQ_ECORRUPT, SHMQ_ENOMEM. */
+int columns_headers(const struct columns *c, uint32_t r, struct column *array,
+                    struct shmq_message *m);
+
+#endif

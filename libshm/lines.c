@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lines.c - delimited input, read(2) straight into the log's memory.
+ *
+ *   extent   | header | complete records ... | incomplete record |  room  |
+ *            `- linked as one frame ---------' `- carried over --'
+ *
+ * The carry moves by memmove behind the next header, or to private memory when the extent is full or
+ * given back, and there it also grows when a record is longer than an extent.
+ */
+#include "publish.h"
+
+#include "bulk.h"
+
+#include <string.h>
+
+#define ROOM_MIN (64u << 10) /* less than this left in an extent: take another one */
+
+static unsigned char *lines_base(struct shmq_pub *p)
+{
+	struct lines *in = &p->lines;
+
+	if (in->lane == NULL)
+		return in->private_.data;
+	return in->lane->log.pool + hold_at(&in->lane->hold) + sizeof(struct frame);
+}
+
+static size_t lines_room_total(const struct shmq_pub *p)
+{
+	const struct lines *in = &p->lines;
+
+	if (in->lane == NULL)
+		return in->private_.capacity < shmq_pub_message_max(p) ? in->private_.capacity
+		                                                       : shmq_pub_message_max(p);
+	return (size_t)hold_room(&in->lane->hold) - sizeof(struct frame);
+}
+
+static int lines_no_memory(struct shmq_pub *p)
+{
+	return fail(&p->q->error, SHMQ_ENOMEM, "no private memory for a record of %zu bytes",
+	            p->lines.stored);
+}
+
+int lines_to_private(struct shmq_pub *p)
+{
+	struct lines *in = &p->lines;
+
+	if (in->lane == NULL)
+		return 0;
+	in->private_.used = 0;
+	if (column_room(&in->private_, in->stored) < 0)
+		return lines_no_memory(p);
+	memcpy(in->private_.data, lines_base(p), in->stored);
+	in->lane = NULL;
+	return 0;
+}
+
+/* ---- room --------------------------------------------------------------------------- */
+
+/* A carry that fills half an extent grows in private memory. */
+static int room_in_private(struct shmq_pub *p)
+{
+	struct lines *in = &p->lines;
+	int r = lines_to_private(p);
+
+	if (r < 0)
+		return r;
+	in->private_.used = in->stored;
+	if (column_room(&in->private_, in->stored + ROOM_MIN) < 0)
+		return lines_no_memory(p);
+	if (in->stored < lines_room_total(p))
+		return 0;
+	return fail(&p->q->error, SHMQ_EDATA,
+	            "a record is larger than a quarter of topic %s's memory (%zu bytes); make the topic with "
+	            "more memory",
+	            p->topic.name, (size_t)p->topic.options.pool_bytes / 4);
+}
+
+static int room_in_extent(struct shmq_pub *p)
+{
+	struct lines *in = &p->lines;
+	size_t need = sizeof(struct frame) + in->stored + ROOM_MIN;
+	struct lane *l = in->lane;
+	int r;
+
+	if (l != NULL && hold_room(&l->hold) >= need)
+		return 0;
+	r = lines_to_private(p);
+	if (r == 0)
+		r = lane_open(p, in->partition >= 0 ? (unsigned)in->partition : pub_turn(p), &l);
+	if (r == 0)
+		r = lane_flush(p, l);
+	if (r == 0)
+		r = lane_room(p, l, need);
+	if (r != 0)
+		return r;
+	if (in->stored > 0)
+		memcpy(l->log.pool + hold_at(&l->hold) + sizeof(struct frame), in->private_.data,
+		       in->stored);
+	in->lane = l;
+	return 0;
+}
+
+int shmq_pub_lines_room(shmq_pub *p, int partition, unsigned char delim, void **buffer, size_t *room)
+{
+	struct lines *in = &p->lines;
+	uint64_t records;
+	int r = p->q->forked ? broker_check(p->q, true) : 0;
+
+	if (r == 0 && partition >= (int)p->topic.options.partitions)
+		r = fail(&p->q->error, SHMQ_EINVAL, "topic %s has %u partitions, there is no %d",
+		         p->topic.name, p->topic.options.partitions, partition);
+	if (r == 0)
+		r = lines_flush(p, &records);
+	if (r != 0)
+		return r;
+	in->delim = delim;
+	in->partition = partition;
+	r = in->stored >= EXTENT_BYTES / 2 ? room_in_private(p) : room_in_extent(p);
+	if (r != 0)
+		return r;
+	*buffer = lines_base(p) + in->stored;
+	*room = lines_room_total(p) - in->stored;
+	return 0;
+}
+
+/* ---- linking ------------------------------------------------------------------------ */
+
+/* Behind a linked frame: the carry follows into its next place. */
+static int carry_on(struct shmq_pub *p, const unsigned char *carry, size_t bytes)
+{
+	struct lines *in = &p->lines;
+	struct lane *l = in->lane;
+	bool stays = l != NULL && (in->partition >= 0 || p->topic.options.partitions == 1) &&
+	             hold_room(&l->hold) >= sizeof(struct frame) + bytes;
+
+	in->stored = bytes;
+	if (stays) {
+		memmove(lines_base(p), carry, bytes);
+		return 0;
+	}
+	in->lane = NULL;
+	in->private_.used = 0;
+	if (column_room(&in->private_, bytes) < 0)
+		return lines_no_memory(p);
+	memmove(in->private_.data, carry, bytes);
+	return 0;
+}
+
+/* Pending records in private memory need an extent, or a run of them, for their frame. */
+static int stage_private(struct shmq_pub *p, struct lane **out)
+{
+	struct lines *in = &p->lines;
+	int r = lane_open(p, in->partition >= 0 ? (unsigned)in->partition : pub_turn(p), out);
+
+	if (r == 0)
+		r = lane_flush(p, *out);
+	if (r == 0)
+		r = lane_room(p, *out, sizeof(struct frame) + in->pending);
+	if (r == 0)
+		memcpy((*out)->log.pool + hold_at(&(*out)->hold) + sizeof(struct frame),
+		       in->private_.data, in->pending);
+	return r;
+}
+
+int lines_flush(struct shmq_pub *p, uint64_t *records)
+{
+	struct lines *in = &p->lines;
+	struct lane *l = in->lane;
+	uint32_t count;
+	int r = 0;
+
+	*records = 0;
+	if (in->pending == 0)
+		return 0;
+	count = (uint32_t)bulk_count(lines_base(p), in->pending, in->delim);
+	if (l == NULL)
+		r = stage_private(p, &l);
+	if (r == 0) {
+		unsigned char *place = l->log.pool + hold_at(&l->hold);
+		const unsigned char *carry = lines_base(p) + in->pending;
+
+		r = lane_link(p, l, frame_seal_delimited(place, in->pending, count, in->delim));
+		if (r == 0) {
+			size_t bytes = in->stored - in->pending;
+
+			in->pending = 0;
+			*records = count;
+			r = carry_on(p, carry, bytes);
+			if (l->hold.count > 1)
+				lane_leave(p, l);
+			return r;
+		}
+	}
+	if (r == SHMQ_FULL) { /* dropped and counted; the carry stays, at the start of its room */
+		unsigned char *base = lines_base(p);
+
+		memmove(base, base + in->pending, in->stored - in->pending);
+		in->stored -= in->pending;
+		in->pending = 0;
+		p->dropped += count;
+		counter_add(&p->q->counters->messages_dropped, count);
+	}
+	return r;
+}
+
+int shmq_pub_lines_add(shmq_pub *p, size_t bytes, uint64_t *records)
+{
+	struct lines *in = &p->lines;
+	uint64_t none;
+	int r = p->q->forked ? broker_check(p->q, true) : 0;
+
+	if (records == NULL)
+		records = &none;
+	*records = 0;
+	if (r < 0)
+		return r;
+	if (bytes > 0) {
+		unsigned char *base = lines_base(p);
+		const unsigned char *last = memrchr(base + in->stored, in->delim, bytes);
+
+		in->stored += bytes;
+		if (last != NULL)
+			in->pending = (size_t)(last - base) + 1;
+	}
+	return lines_flush(p, records);
+}
+
+int shmq_pub_lines_end(shmq_pub *p, uint64_t *records)
+{
+	struct lines *in = &p->lines;
+	struct shmq_message m = {.partition = in->partition};
+	uint64_t none;
+	int r = p->q->forked ? broker_check(p->q, true) : 0;
+
+	if (records == NULL)
+		records = &none;
+	*records = 0;
+	if (r == 0)
+		r = lines_flush(p, records);
+	if (r == 0)
+		r = lines_to_private(p);
+	if (r == 0 && in->stored > 0) {
+		m.value = in->private_.data;
+		m.value_len = in->stored;
+		r = shmq_pub_send(p, &m);
+		if (r == 0) {
+			in->stored = 0;
+			++*records;
+		}
+	}
+	return r == 0 ? shmq_pub_flush(p) : r;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* publish.h - a publisher's insides, for publish.c, lines.c and room.c. */
+#ifndef SHMQ_PUBLISH_H
+#define SHMQ_PUBLISH_H
+
+#include "frame.h"
+#include "reclaim.h"
+#include "topic.h"
+
+/* One partition as this publisher sees it. */
+struct lane {
+	struct log log; /* not attached until the first message for it */
+	struct tail tail;
+	struct hold hold; /* where the open frame stands */
+	struct rows rows; /* rows.frame NULL: no open frame */
+};
+
+/* Delimited input that is read straight into the log's memory (lines.c). An incomplete record is
+ * carried: in the lane's extent, behind a header's place, or in private memory. */
+struct lines {
+	struct lane *lane;      /* the carry and the room are in its extent; NULL: in private memory */
+	struct column private_; /* used: bytes of the carry there */
+	size_t stored;          /* bytes at the start of the room: carry, or pending records + carry */
+	size_t pending;         /* complete records among them that could not be linked yet */
+	int partition;
+	unsigned char delim;
+};
+
+struct shmq_pub {
+	shmq *q;
+	struct topic topic;
+	unsigned flags;
+	int64_t wait_ns;
+	unsigned keep_extents;
+	unsigned next_lane; /* for messages without a key */
+	struct lane *lanes; /* [options.partitions] */
+	struct lines lines;
+	uint64_t dropped;
+	uint64_t stamp_ns, stamp_ticks; /* the last time read, and when */
+};
+
+/* A lane with its log open. */
+int lane_open(struct shmq_pub *p, unsigned partition, struct lane **out);
+
+/* Makes the lane hold at least `bytes` contiguous bytes, waiting as the topic says. No frame may be
+ * open. 0, SHMQ_FULL, SHMQ_TIMEOUT, SHMQ_INTERRUPTED, SHMQ_GONE, or an error. */
+int lane_room(struct shmq_pub *p, struct lane *l, uint64_t bytes);
+
+/* Links a sealed frame that stands at the hold's end and tells the readers. Waits likewise. */
+int lane_link(struct shmq_pub *p, struct lane *l, struct frame *f);
+
+/* Links the open frame, if any. After SHMQ_FULL it is dropped and counted. */
+int lane_flush(struct shmq_pub *p, struct lane *l);
+
+/* Gives the hold back; no frame may be open. */
+void lane_leave(struct shmq_pub *p, struct lane *l);
+
+/* The partition for messages without a key, and one step on. */
+unsigned pub_turn(struct shmq_pub *p);
+
+uint64_t pub_now(struct shmq_pub *p);
+
+/* Links what is pending of the delimited input; 0 when nothing is left to link. */
+int lines_flush(struct shmq_pub *p, uint64_t *records);
+
+/* Moves an incomplete record to private memory, so that the extent can be given back. */
+int lines_to_private(struct shmq_pub *p);
+
+/* Publisher waits (room.c). One wait: state over its loop. */
+struct wait {
+	uint64_t start_ns, deadline_ns; /* CLOCK_MONOTONIC; 0: not started / no limit */
+	uint64_t seen_ns;               /* since when the holder has stood like this */
+	struct holder holder;
+	bool told;
+};
+
+/* The log is full. Waits a little for room, as the topic's policy says: 0: look again;
+ * SHMQ_FULL, SHMQ_TIMEOUT, SHMQ_INTERRUPTED, SHMQ_GONE. target: what drop-old must give up. */
+int pub_wait(struct shmq_pub *p, struct lane *l, struct wait *w, const struct holder *holder,
+             uint64_t drop_to);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* readers.c - who still needs which part of a topic: reader words and their gates. */
+#include "readers.h"
+
+static bool gate_is_of(uint64_t gate, uint64_t word)
+{
+	return word_high(gate) == reader_word_incarnation(word);
+}
+
+/* Makes every reclaimer that looked at the readers before us fail: its CAS names the old gen. */
+static void bump_heads(const struct readers *rs)
+{
+	for (unsigned p = 0; p < rs->partitions; p++) {
+		uint64_t h = load_acquire(&rs->heads[p].head); /* head pairs advance */
+
+		while (!cas_seq(&rs->heads[p].head, &h, word_of(word_high(h) + 1, h))) /* attach:head */
+			;
+	}
+}
+
+/* Backs the pages of a reader's row of gates. */
+static int gates_reserve(struct error *e, const struct readers *rs, unsigned reader)
+{
+	size_t row = (size_t)rs->partitions * 8;
+	size_t from = bell_gates_at(rs->partitions) + reader * row, to = from + row;
+
+	from = from / PAGE * PAGE;
+	return map_reserve(e, rs->map, from, ALIGN_UP(to, PAGE) - from);
+}
+
+int reader_claim(struct error *e, const struct readers *rs, uint64_t id, struct reader *out)
+{
+	int burials = 4; /* liveness tests before every free word was tried: bounds the time */
+
+	for (unsigned n = 1; n < 2 * READERS; n++) {
+		unsigned i = n % READERS;
+		uint64_t w = load_acquire(&rs->bell->readers[i]), next;
+		struct holder h = {.index = i, .word = w};
+		int r;
+
+		if (i == 0)
+			burials = READERS; /* second round */
+		if (i != 0 && reader_word_state(w) != READER_FREE && burials-- > 0 && reader_bury(rs, &h))
+			w = load_acquire(&rs->bell->readers[i]);
+		if (i == 0 || reader_word_state(w) != READER_FREE)
+			continue;
+		r = gates_reserve(e, rs, i);
+		if (r < 0)
+			return r;
+		next = reader_word(READER_CREATING, reader_word_incarnation(w) + 1, id);
+		cas_max(&rs->bell->readers_used, i + 1); /* before the claim: nobody scans too few */
+		if (!cas_seq(&rs->bell->readers[i], &w, next))
+			continue;
+		*out = (struct reader){.index = i, .word = next};
+		bump_heads(rs);
+		return 0;
+	}
+	return fail(e, SHMQ_ELIMIT, "this topic has %u readers already", READERS - 1);
+}
+
+bool reader_gate_set(const struct readers *rs, const struct reader *r, unsigned partition,
+                     uint64_t pos)
+{
+	atomic_u64 *gate = reader_gate(rs, r->index, partition);
+	uint64_t g = load_acquire(gate); /* gates pairs raise */
+
+	do {
+		/* A publisher that took us for LIVE would have had to see the word say so. */
+		if (load_acquire(&rs->bell->readers[r->index]) != r->word)
+			return false;
+	} while (!cas_acq_rel(gate, &g, word_of(reader_word_incarnation(r->word), pos)));
+	return true;
+}
+
+bool reader_go_live(const struct readers *rs, struct reader *r, bool hold)
+{
+	uint64_t w = r->word, virgin = load_acquire(&rs->bell->readers[0]);
+	uint64_t live = (w & ((1ULL << 61) - 1)) | (uint64_t)(hold ? READER_HOLD : READER_LIVE) << 61;
+
+	if (!cas_seq(&rs->bell->readers[r->index], &w, live))
+		return false;
+	r->word = live;
+	/* Only now, when our gates hold in its place. */
+	if (reader_word_state(virgin) == READER_VIRGIN)
+		cas_seq(&rs->bell->readers[0], &virgin, 0);
+	return true;
+}
+
+bool reader_gate_raise(const struct readers *rs, const struct reader *r, unsigned partition,
+                       uint64_t from, uint64_t to)
+{
+	uint64_t inc = reader_word_incarnation(r->word), old = word_of(inc, from);
+
+	return cas_seq(reader_gate(rs, r->index, partition), &old, word_of(inc, to)); /* raise:gates */
+}
+
+void reader_release(const struct readers *rs, struct reader *r)
+{
+	uint64_t w = r->word;
+
+	if (r->index != 0)
+		cas_seq(&rs->bell->readers[r->index], &w,
+		        reader_word(READER_FREE, reader_word_incarnation(w), 0));
+	r->index = 0;
+}
+
+uint64_t readers_floor(const struct readers *rs, unsigned partition, uint64_t head, uint64_t newest,
+                       struct holder *holder)
+{
+	uint64_t used = load_seq(&rs->bell->readers_used), floor = newest;
+	struct holder lowest = {0};
+
+	if (used > READERS)
+		used = READERS;
+	for (unsigned i = 0; i < used; i++) {
+		uint64_t w = load_acquire(&rs->bell->readers[i]), gate = 0, pos = head;
+
+		if (reader_word_state(w) == READER_FREE)
+			continue;
+		if (reader_word_state(w) == READER_LIVE || reader_word_state(w) == READER_HOLD) {
+			gate = load_acquire(reader_gate(rs, i, partition)); /* gates pairs raise */
+			if (gate_is_of(gate, w) && word_low_pos(gate) == GATE_NONE)
+				continue;
+			if (gate_is_of(gate, w))
+				pos = widen_pos(gate, newest);
+		}
+		if (pos < floor) {
+			floor = pos;
+			lowest = (struct holder){.index = i, .word = w, .gate = gate, .pos = pos};
+		}
+	}
+	if (holder != NULL)
+		*holder = lowest;
+	return floor;
+}
+
+uint64_t reader_session(const struct readers *rs, uint64_t word)
+{
+	uint64_t id = 0;
+
+	if (reader_word_state(word) < READER_CREATING ||
+	    !session_alive_short(rs->place, reader_word_slot(word), reader_word_epoch(word), &id))
+		return 0;
+	return id;
+}
+
+bool reader_bury(const struct readers *rs, const struct holder *h)
+{
+	uint64_t w = h->word;
+
+	if (reader_word_state(w) < READER_CREATING || reader_session(rs, w) != 0)
+		return false;
+	cas_seq(&rs->bell->readers[h->index], &w,
+	        reader_word(READER_FREE, reader_word_incarnation(w), 0));
+	return true;
+}
+
+bool reader_push_aside(const struct readers *rs, const struct holder *h, unsigned partition,
+                       bool force)
+{
+	uint64_t w = h->word, gate = h->gate;
+
+	switch (reader_word_state(w)) {
+	case READER_VIRGIN:
+		return force && cas_seq(&rs->bell->readers[0], &w, 0);
+	case READER_CREATING:
+		return cas_seq(&rs->bell->readers[h->index], &w,
+		               reader_word(READER_FREE, reader_word_incarnation(w), 0));
+	case READER_HOLD:
+		if (!force)
+			return false;
+		/* fallthrough */
+	case READER_LIVE:
+		return cas_seq(reader_gate(rs, h->index, partition), &gate,
+		               word_of(reader_word_incarnation(w), GATE_NONE));
+	case READER_FREE:
+		break;
+	}
+	return true;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * readers.h - who still needs which part of a topic: reader words and their gates.
+ *
+ *   FREE(inc) -> CREATING(inc+1, session)   holds everything
+ *             -> bump the gen of every head: reclaimers that looked before this now fail
+ *             -> its gates := positions from which nothing can vanish any more
+ *             -> LIVE | HOLD                 its gates hold
+ *             -> FREE(inc+1)                 by itself, or by whoever proves its session dead
+ * A blocked publisher may kick a CREATING reader (-> FREE) and set a LIVE reader's gate to GATE_NONE
+ * (overrun): both then find their own next CAS fail. Every arrow is one CAS.
+ */
+#ifndef SHMQ_READERS_H
+#define SHMQ_READERS_H
+
+#include "layout.h"
+#include "session.h"
+
+struct readers {
+	struct bell_file *bell;
+	const struct map *map;
+	struct head_line *heads;
+	atomic_u64 *gates; /* [READERS][partitions] */
+	unsigned partitions;
+	const struct session_place *place;
+};
+
+struct reader { /* one's own */
+	unsigned index; /* 0: none */
+	uint64_t word;  /* as last written */
+};
+
+static inline atomic_u64 *reader_gate(const struct readers *rs, unsigned reader, unsigned partition)
+{
+	return &rs->gates[(size_t)reader * rs->partitions + partition];
+}
+
+/* FREE -> CREATING on a free word, and gen of every head bumped: from now on nothing at or above
+ * the heads vanishes. SHMQ_ELIMIT, SHMQ_ENOSPACE. */
+int reader_claim(struct error *e, const struct readers *rs, uint64_t id, struct reader *out);
+
+/* Sets a gate while CREATING. False: kicked by a blocked publisher; start again. */
+bool reader_gate_set(const struct readers *rs, const struct reader *r, unsigned partition,
+                     uint64_t pos);
+
+/* CREATING -> LIVE or HOLD; the first one also ends the virgin reader. False: kicked. */
+bool reader_go_live(const struct readers *rs, struct reader *r, bool hold);
+
+/* Raises an own gate. False: it was overrun (or is no longer ours). pos may be GATE_NONE. */
+bool reader_gate_raise(const struct readers *rs, const struct reader *r, unsigned partition,
+                       uint64_t from, uint64_t to);
+
+void reader_release(const struct readers *rs, struct reader *r);
+
+/* Whoever holds one partition back most. */
+struct holder {
+	unsigned index;          /* of the reader word */
+	uint64_t word;           /* 0: nobody */
+	uint64_t gate;           /* its gate word */
+	uint64_t pos;            /* it needs this position and everything behind it */
+};
+
+/* The lowest position that a reader needs, at most `newest`; *holder (may be NULL) is its reader.
+ * Load head BEFORE this. */
+uint64_t readers_floor(const struct readers *rs, unsigned partition, uint64_t head, uint64_t newest,
+                       struct holder *holder);
+
+/* Frees the holder's word if its session is proved dead: true when it is gone. */
+bool reader_bury(const struct readers *rs, const struct holder *h);
+
+/* The holder has been seen like this long enough: overrun (LIVE) or kicked (CREATING). HOLD and VIRGIN
+ * are left alone unless `force` (drop-old). True when it no longer holds. */
+bool reader_push_aside(const struct readers *rs, const struct holder *h, unsigned partition,
+                       bool force);
+
+/* Whole session ID of a reader word's owner, 0 when it is gone. */
+uint64_t reader_session(const struct readers *rs, uint64_t word);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* reclaim.c - what may leave a log so that something new has room. */
+#include "reclaim.h"
+
+/* Moves head up to `target`, as far as readers and the newest frame allow. True when it moved. */
+static bool reclaim_to(const struct ground *g, uint64_t end, uint64_t target, struct holder *holder)
+{
+	struct log *l = g->log;
+	uint64_t h = load_acquire(l->head); /* head pairs advance, attach: before looking at readers */
+	uint64_t head = widen_pos(h, end);
+	uint64_t newest = end == 0 ? 0 : end - 1; /* never reclaimed: the next base stands in it */
+	uint64_t floor = readers_floor(g->readers, l->partition, head, newest, holder);
+
+	if (target > floor)
+		target = floor;
+	if (target <= head)
+		return false;
+	return cas_seq(l->head, &h, word_of(word_high(h), target)); /* advance:head */
+}
+
+/* Before the pool grows: reuse what everybody has read and nobody asked to keep. The newest extents
+ * are the ones still in cache: walking round a large pool costs half the throughput. */
+static void recycle(const struct ground *g, uint64_t end)
+{
+	struct extent_survey s;
+
+	for (int i = 0; i < 16; i++) {
+		extent_look(g->log, ring_head(g->log, end), &s);
+		if (s.in_use < g->keep_extents || !reclaim_to(g, end, s.oldest_end, NULL))
+			return;
+	}
+}
+
+static int take(struct error *e, const struct ground *g, uint64_t end, uint64_t bytes, struct hold *h)
+{
+	unsigned count = (unsigned)((bytes + EXTENT_BYTES - 1) / EXTENT_BYTES);
+	uint64_t head = ring_head(g->log, end);
+
+	if (count > 1)
+		return extent_take_run(e, g->log, g->id, head, count, h);
+	return extent_take(e, g->log, g->id, head, bytes, h);
+}
+
+int ground_take(struct error *e, const struct ground *g, uint64_t end, uint64_t bytes, struct hold *h,
+                struct holder *holder)
+{
+	struct log *l = g->log;
+	int r;
+
+	if (!map_linked(&l->map)) {
+		fail(e, SHMQ_GONE, "the topic was deleted, or the runtime directory removed");
+		return SHMQ_GONE;
+	}
+	*holder = (struct holder){0};
+	recycle(g, end);
+	r = take(e, g, end, bytes, h);
+	if (r != SHMQ_FULL && r != SHMQ_ENOSPACE)
+		return r;
+	/* Nothing is free, or the filesystem is full: now everything that may go goes. */
+	extent_bury_dead(l, ring_head(l, end), g->place);
+	reclaim_to(g, end, UINT64_MAX, holder);
+	r = take(e, g, end, bytes, h);
+	/* A full filesystem is an error, unless a reader is about to free memory that we have. */
+	if (r == SHMQ_ENOSPACE && (reader_word_state(holder->word) == READER_LIVE ||
+	                           reader_word_state(holder->word) == READER_HOLD))
+		return SHMQ_FULL;
+	return r;
+}
+
+int ground_take_slot(const struct ground *g, uint64_t position, struct holder *holder)
+{
+	uint64_t n = g->log->slot_count;
+
+	*holder = (struct holder){0};
+	if (position - ring_head(g->log, position) < n)
+		return 0;
+	/* Some more than one, so that this is not done for every frame. */
+	reclaim_to(g, position, position - n + 1 + n / 16, holder);
+	return position - ring_head(g->log, position) < n ? 0 : SHMQ_FULL;
+}
+
+void ground_force(const struct ground *g, uint64_t target)
+{
+	struct log *l = g->log;
+
+	for (;;) {
+		uint64_t h = load_acquire(l->head); /* head pairs advance, attach */
+		uint64_t head = widen_pos(h, target);
+		struct holder holder;
+
+		if (head >= target)
+			return;
+		if (readers_floor(g->readers, l->partition, head, target, &holder) < target &&
+		    holder.word != 0) {
+			reader_push_aside(g->readers, &holder, l->partition, true);
+			continue;
+		}
+		cas_seq(l->head, &h, word_of(word_high(h), target)); /* advance:head */
+	}
+}

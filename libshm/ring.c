@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring.c - one log in memory: slots that point to immutable frames.
+ *
+ *   position   ... i-2    i-1     i     i+1 ...
+ *   slot word      lap,u  lap,u   old   old      i = first slot whose lap is not its position's
+ *                         newest  here the next frame is linked
+ *
+ * A frame is valid if and only if all of these hold: the slot of its position has its lap; head is
+ * not above its position; unit and length stay inside the pool; both hashes of a private copy
+ * verify; the copy says its position. Everything else is an error value.
+ *
+ * Why the base is right: ring_link() loads slot i before it reads frame i-1, and its CAS succeeds
+ * only if slot i is still what was loaded. Then nothing was linked at i meanwhile, so i-1 was the
+ * newest frame all the time, and the newest frame is never reclaimed.
+ */
+#include "ring.h"
+
+#include "bulk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TAIL_HINT_EVERY 64u /* positions between two updates of tail_hint: a shared line less */
+
+int log_attach(struct error *e, struct map *m, atomic_u64 *head, struct log *out)
+{
+	struct log_file *f = m->at;
+	uint64_t slots = f->head.slots, extents = f->head.extents;
+
+	if (slots < 8 || (slots & (slots - 1)) != 0 || slots > 1u << 20 || extents < 4 ||
+	    extents > 4096 || m->bytes != log_bytes((unsigned)extents, (unsigned)slots))
+		return fail(e, SHMQ_ECORRUPT, "log of partition %u: impossible dimensions",
+		            f->head.partition);
+	*out = (struct log){.map = *m,
+	                    .partition = f->head.partition,
+	                    .extent_count = (unsigned)extents,
+	                    .slot_count = slots,
+	                    .pool_bytes = extents * EXTENT_BYTES,
+	                    .file = f,
+	                    .head = head};
+	out->extents = (atomic_u64 *)(void *)((char *)m->at + log_extents_at());
+	out->slots = (atomic_u64 *)(void *)((char *)m->at + log_slots_at((unsigned)extents));
+	out->pool = (unsigned char *)m->at + log_pool_at((unsigned)extents, (unsigned)slots);
+	*m = MAP_NONE;
+	return 0;
+}
+
+static inline uint64_t lap_of(const struct log *l, uint64_t position)
+{
+	return position / l->slot_count + 1;
+}
+
+static inline atomic_u64 *slot_of(const struct log *l, uint64_t position)
+{
+	return &l->slots[position & (l->slot_count - 1)];
+}
+
+/* False: the page of this slot was never backed, so nothing was ever linked there. */
+static inline bool slot_backed(const struct log *l, uint64_t position)
+{
+	return (position & (l->slot_count - 1)) < load_seq(&l->file->slots_reserved); /* sleep:tell */
+}
+
+uint64_t ring_head(const struct log *l, uint64_t near)
+{
+	return widen_pos(load_acquire(l->head), near); /* head pairs advance */
+}
+
+int ring_look(const struct log *l, uint64_t position)
+{
+	uint64_t lap;
+
+	if (!slot_backed(l, position))
+		return SHMQ_EMPTY;
+	lap = slot_word_lap(load_seq(slot_of(l, position))); /* sleep pairs tell, read pairs link */
+	if (lap == lap_of(l, position))
+		return 0;
+	return lap < lap_of(l, position) ? SHMQ_EMPTY : SHMQ_OVERRUN;
+}
+
+uint64_t ring_end(const struct log *l)
+{
+	/* relaxed: a hint; the walk finds the truth */
+	uint64_t i = load_relaxed(&l->file->tail_hint);
+
+	for (;;) {
+		uint64_t lap, own = lap_of(l, i);
+
+		if (!slot_backed(l, i))
+			return i;
+		lap = slot_word_lap(load_acquire(slot_of(l, i))); /* read pairs link */
+		if (lap < own)
+			return i;
+		/* a newer lap: everything up to its position is linked */
+		i += (lap - own) * l->slot_count + 1;
+	}
+}
+
+/* ---- reading ------------------------------------------------------------------------ */
+
+static inline bool header_ok(const struct frame *f)
+{
+	return f->header_hash == bulk_hash(f, offsetof(struct frame, header_hash));
+}
+
+/* What stands at a position: a pointer into the pool, nothing of it verified but that a header
+ * fits there. */
+static int frame_at(const struct log *l, uint64_t position, const struct frame **at)
+{
+	uint64_t w, lap = lap_of(l, position), byte;
+	int r = slot_backed(l, position) ? 0 : SHMQ_EMPTY;
+
+	if (r != 0)
+		return r;
+	w = load_acquire(slot_of(l, position)); /* read pairs link */
+	if (slot_word_lap(w) < lap)
+		return SHMQ_EMPTY;
+	/* A newer lap was linked behind a head that had passed this position: else it is damage. */
+	if (slot_word_lap(w) > lap)
+		return ring_head(l, position) > position ? SHMQ_OVERRUN : SHMQ_ECORRUPT;
+	byte = slot_word_unit(w) * FRAME_ALIGN;
+	if (byte + sizeof(struct frame) > l->pool_bytes)
+		return SHMQ_ECORRUPT;
+	*at = (const struct frame *)(const void *)(l->pool + byte);
+	return 0;
+}
+
+static int frame_damaged(struct error *e, const struct log *l, uint64_t position, const char *what)
+{
+	return fail(e, SHMQ_ECORRUPT, "partition %u: the frame at position %llu is damaged (%s)",
+	            l->partition, (unsigned long long)position, what);
+}
+
+/* Behind every copy: was it still ours to copy? */
+static inline bool passed(const struct log *l, uint64_t position)
+{
+	fence_acquire(); /* recheck pairs reuse */
+	return ring_head(l, position) > position;
+}
+
+int ring_peek(struct error *e, const struct log *l, uint64_t position, struct frame *out)
+{
+	const struct frame *at = NULL;
+	int r = frame_at(l, position, &at);
+
+	if (r == 0)
+		racy_copy(out, at, sizeof *out);
+	if ((r == 0 || r == SHMQ_ECORRUPT) && passed(l, position))
+		return SHMQ_OVERRUN;
+	if (r == SHMQ_ECORRUPT)
+		return frame_damaged(e, l, position, "slot");
+	if (r == 0 && (!header_ok(out) || out->position != position))
+		return frame_damaged(e, l, position, "header");
+	return r;
+}
+
+static int copy_grow(struct copy *c, size_t bytes)
+{
+	size_t capacity = c->capacity == 0 ? 4096 : c->capacity;
+	unsigned char *grown;
+
+	while (capacity < bytes)
+		capacity *= 2;
+	grown = aligned_alloc(FRAME_ALIGN, capacity);
+	if (grown == NULL)
+		return SHMQ_ENOMEM;
+	free(c->data);
+	c->data = grown;
+	c->capacity = capacity;
+	return 0;
+}
+
+int ring_read(struct error *e, const struct log *l, uint64_t position, struct copy *c)
+{
+	const struct frame *at = NULL;
+	struct frame *f;
+	uint32_t length;
+	uint64_t room;
+	int r = frame_at(l, position, &at);
+
+	if (r == SHMQ_ECORRUPT)
+		return passed(l, position) ? SHMQ_OVERRUN : frame_damaged(e, l, position, "slot");
+	if (r != 0)
+		return r;
+	racy_copy(&length, &at->length, sizeof length);
+	room = l->pool_bytes - (uint64_t)((const unsigned char *)at - l->pool);
+	if (length < sizeof *f || length > room)
+		return passed(l, position) ? SHMQ_OVERRUN : frame_damaged(e, l, position, "length");
+	if (length > c->capacity && copy_grow(c, length) < 0)
+		return fail(e, SHMQ_ENOMEM, "no private memory for a frame of %u bytes", length);
+	racy_copy(c->data, at, length);
+	if (passed(l, position))
+		return SHMQ_OVERRUN;
+	f = (struct frame *)(void *)c->data;
+	if (!header_ok(f) || f->position != position || f->length != length)
+		return frame_damaged(e, l, position, "header");
+	if (f->payload_hash != bulk_hash(f + 1, length - sizeof *f))
+		return frame_damaged(e, l, position, "payload");
+	return 0;
+}
+
+bool ring_span(const struct log *l, uint64_t position, uint64_t *at, uint64_t *bytes)
+{
+	const struct frame *f = NULL;
+	struct frame copy;
+
+	if (frame_at(l, position, &f) != 0)
+		return false;
+	racy_copy(&copy, f, sizeof copy);
+	*at = (uint64_t)((const unsigned char *)f - l->pool);
+	/* Frames without a valid header (or being overwritten just now) may be of any length. */
+	*bytes = header_ok(&copy) && copy.position == position ? copy.length : l->pool_bytes / 4;
+	return true;
+}
+
+/* ---- linking ------------------------------------------------------------------------ */
+
+/* Learns what follows frame t->position - 1. 0; SHMQ_EMPTY: the slot moved on, look again. */
+static int tail_learn(struct error *e, const struct log *l, struct tail *t, uint64_t seen)
+{
+	const struct frame *at = NULL;
+	struct frame f;
+
+	if (t->position == 0) {
+		t->offset = l->file->head.first_offset;
+		t->bytes = t->time_ns = 0;
+		t->known = true;
+		return 0;
+	}
+	if (frame_at(l, t->position - 1, &at) == 0) {
+		racy_copy(&f, at, sizeof f);
+		fence_acquire(); /* recheck pairs reuse: the slot below is loaded behind the copy */
+		if (header_ok(&f) && f.position == t->position - 1) {
+			t->offset = f.offset + f.count;
+			t->bytes = f.bytes + f.value_bytes;
+			t->time_ns = f.time_ns;
+			t->known = true;
+			return 0;
+		}
+	}
+	if (load_acquire(slot_of(l, t->position)) != seen) /* read pairs link */
+		return SHMQ_EMPTY;
+	return fail(e, SHMQ_ECORRUPT,
+	            "partition %u: the newest frame (position %llu) is damaged; read what is left, "
+	            "then start anew with: mqd topic repair",
+	            l->partition, (unsigned long long)t->position - 1);
+}
+
+/* Backs the page of the slot that is about to be used. */
+static int slot_reserve(struct error *e, struct log *l, uint64_t position)
+{
+	uint64_t index = position & (l->slot_count - 1), until;
+	int r;
+
+	until = ALIGN_UP(index + 1, SLOT_CHUNK);
+	if (until > l->slot_count)
+		until = l->slot_count;
+	r = map_reserve(e, &l->map, log_slots_at(l->extent_count), until * 8);
+	if (r == 0)
+		cas_max(&l->file->slots_reserved, until); /* before the link: sleep:tell */
+	return r;
+}
+
+static inline void frame_seal(struct frame *f, const struct tail *t, uint64_t now_ns)
+{
+	f->position = t->position;
+	f->offset = t->offset;
+	f->bytes = t->bytes;
+	f->time_ns = now_ns > t->time_ns ? now_ns : t->time_ns;
+	f->header_hash = bulk_hash(f, offsetof(struct frame, header_hash));
+}
+
+int ring_link(struct error *e, struct log *l, struct tail *t, struct frame *f, uint64_t unit,
+              uint64_t now_ns)
+{
+	for (;;) {
+		uint64_t w, lap, own, head;
+		int r;
+
+		if (!slot_backed(l, t->position)) {
+			r = slot_reserve(e, l, t->position);
+			if (r < 0)
+				return r;
+		}
+		w = load_acquire(slot_of(l, t->position)); /* read pairs link; before reading the base */
+		lap = slot_word_lap(w);
+		own = lap_of(l, t->position);
+		if (lap >= own) { /* taken, perhaps laps ago: everything up to there is linked */
+			t->position += (lap - own) * l->slot_count + 1;
+			t->known = false;
+			continue;
+		}
+		head = ring_head(l, t->position);
+		if (head > t->position) { /* w is old: others linked here, and all of it is gone */
+			t->known = false;
+			continue;
+		}
+		if (t->position - head >= l->slot_count)
+			return SHMQ_FULL;
+		if (!t->known) {
+			r = tail_learn(e, l, t, w);
+			if (r == SHMQ_EMPTY)
+				continue;
+			if (r < 0)
+				return r;
+		}
+		frame_seal(f, t, now_ns);
+		if (cas_seq(slot_of(l, t->position), &w, slot_word(own, unit))) /* link:read, tell:sleep */
+			break;
+		t->known = false;
+	}
+	t->position++;
+	t->offset += f->count;
+	t->bytes += f->value_bytes;
+	t->time_ns = f->time_ns;
+	if (t->position % TAIL_HINT_EVERY == 0)
+		cas_max(&l->file->tail_hint, t->position);
+	return 0;
+}

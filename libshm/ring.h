@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring.h - one log in memory: an ordered sequence of immutable frames.
+ *
+ * Progress: everything here is lock-free; a participant that is stopped or killed anywhere costs
+ * the others at most one repetition of a loop.
+ */
+#ifndef SHMQ_RING_H
+#define SHMQ_RING_H
+
+#include "map.h"
+
+struct log {
+	struct map map; /* read-only for subscribers */
+	unsigned partition;
+	unsigned extent_count;
+	uint64_t slot_count; /* N, a power of two */
+	uint64_t pool_bytes;
+	struct log_file *file;
+	atomic_u64 *extents;
+	atomic_u64 *slots;
+	unsigned char *pool;
+	atomic_u64 *head; /* in the bell file */
+};
+#define LOG_NONE ((struct log){.map = {.fd = -1}})
+
+/* Points into the mapped file. SHMQ_ECORRUPT when its dimensions cannot be true. Takes over m. */
+int log_attach(struct error *e, struct map *m, atomic_u64 *head, struct log *out);
+
+static inline bool log_attached(const struct log *l)
+{
+	return l->file != NULL;
+}
+
+/* Where the log goes on: what the next frame's header must say. */
+struct tail {
+	uint64_t position; /* of the next frame, as far as known; a starting point, never trusted */
+	bool known;        /* the rest belongs to `position` */
+	uint64_t offset, bytes, time_ns;
+};
+
+/* Links a complete private frame at the end of the log: writes position, offset, bytes, time (at
+ * least now_ns) and header hash into it and publishes it by one CAS. unit: its place in the pool.
+ * 0: linked, t is behind it. SHMQ_FULL: t->position - head >= N. SHMQ_ECORRUPT: the newest frame
+ * is damaged. SHMQ_ENOSPACE: slot pages. Multi-producer, lock-free. */
+int ring_link(struct error *e, struct log *l, struct tail *t, struct frame *f, uint64_t unit,
+              uint64_t now_ns);
+
+/* A private buffer that grows to the largest frame seen. */
+struct copy {
+	unsigned char *data; /* a struct frame, then its columns */
+	size_t capacity;
+};
+
+/* Copies the frame at a position out and verifies the copy. 0; SHMQ_EMPTY: not linked yet;
+ * SHMQ_OVERRUN: head has passed it; SHMQ_ECORRUPT; SHMQ_ENOMEM. Any number of readers, wait-free
+ * but for the length of the frame. */
+int ring_read(struct error *e, const struct log *l, uint64_t position, struct copy *c);
+
+/* Header only. Same results. */
+int ring_peek(struct error *e, const struct log *l, uint64_t position, struct frame *out);
+
+/* Looks at a slot only: 0 linked, SHMQ_EMPTY, SHMQ_OVERRUN. Sequentially consistent, so that it can
+ * be the re-check of a sleeper. */
+int ring_look(const struct log *l, uint64_t position);
+
+/* First position not linked: walks from the hint. */
+uint64_t ring_end(const struct log *l);
+
+/* First position still there. */
+uint64_t ring_head(const struct log *l, uint64_t near);
+
+/* Place and length of a linked frame, for span scans: false when it is not (or no longer) there.
+ * *bytes is the longest possible when the header is damaged. */
+bool ring_span(const struct log *l, uint64_t position, uint64_t *at, uint64_t *bytes);
+
+#endif
