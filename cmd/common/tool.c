@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* tool.c - lines on stderr, exit status, signals and the broker, the same for every tool. */
+#include "tool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *tool_name = "shmq";
+bool tool_quiet;
+volatile sig_atomic_t stop_signal;
+
+static char bus_line[512]; /* made beforehand: the handler may only write() */
+
+/* ---- lines ---- */
+
+/* One write per line: lines of several processes on one stderr must not mix. */
+static void line(const char *fmt, va_list ap)
+{
+	char text[2048];
+	int n = snprintf(text, sizeof(text), "%s: ", tool_name);
+	size_t used = n < 0 ? 0 : (size_t)n;
+
+	if (used > sizeof(text) / 2)
+		used = sizeof(text) / 2;
+	vsnprintf(text + used, sizeof(text) - used, fmt, ap);
+	fprintf(stderr, "%s\n", text);
+}
+
+void warn_line(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line(fmt, ap);
+	va_end(ap);
+}
+
+void note(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (tool_quiet)
+		return;
+	va_start(ap, fmt);
+	line(fmt, ap);
+	va_end(ap);
+}
+
+void die(int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line(fmt, ap);
+	va_end(ap);
+	exit(status);
+}
+
+/* ---- exit status ---- */
+
+int status_of(int shmq_code)
+{
+	switch (shmq_code) {
+	case SHMQ_OK:
+	case SHMQ_END:
+		return EX_OK;
+	case SHMQ_EMPTY:
+		return EXIT_NOTHING;
+	case SHMQ_EINVAL:
+		return EX_USAGE;
+	case SHMQ_EDATA:
+	case SHMQ_ECORRUPT:
+		return EX_DATAERR;
+	case SHMQ_GONE:
+	case SHMQ_ENOENT:
+		return EX_UNAVAILABLE;
+	case SHMQ_EFORKED:
+		return EX_SOFTWARE;
+	case SHMQ_ESYSTEM:
+	case SHMQ_ENOMEM:
+		return EX_OSERR;
+	case SHMQ_EEXIST:
+	case SHMQ_ENOSPACE:
+		return EX_CANTCREAT;
+	case SHMQ_FULL:
+	case SHMQ_OVERRUN:
+	case SHMQ_TIMEOUT:
+	case SHMQ_INTERRUPTED:
+	case SHMQ_ELIMIT:
+		return EXIT_AGAIN;
+	case SHMQ_EFORMAT:
+		return EXIT_FORMAT;
+	case SHMQ_EACCESS:
+		return EX_NOPERM;
+	case SHMQ_ESTALE:
+		return EXIT_CONFIG;
+	default:
+		return EX_SOFTWARE;
+	}
+}
+
+static const char *result_words(int code)
+{
+	switch (code) {
+	case SHMQ_FULL:
+		return "no room";
+	case SHMQ_OVERRUN:
+		return "messages were missed";
+	case SHMQ_GONE:
+		return "the topic was deleted or its runtime directory removed";
+	case SHMQ_TIMEOUT:
+		return "the wait is over";
+	case SHMQ_INTERRUPTED:
+		return "interrupted by a signal";
+	case SHMQ_ENOMEM:
+		return "out of memory";
+	default:
+		return "failed";
+	}
+}
+
+void die_shmq(shmq *q, int code, const char *what)
+{
+	const char *why = q ? shmq_error(q) : "";
+
+	/* results leave the sentence of an earlier error alone: it is not theirs */
+	if (code >= 0 || !*why)
+		why = result_words(code);
+	die(status_of(code), "%s: %s", what, why);
+}
+
+/* ---- the broker ---- */
+
+static void tell_waiting(void *context, const char *sentence)
+{
+	(void)context;
+	note("%s", sentence);
+}
+
+/* Without this the broker's file would take the place of a closed stdout or stderr, and be written
+ * to. The stand-in is opened the wrong way round, so that using it fails. */
+static void fill_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			_exit(EX_OSERR);
+}
+
+int tool_try_open(const char *dir, unsigned flags, shmq **q)
+{
+	struct shmq_open_options options = {
+	    .dir = dir, .flags = flags, .program = tool_name, .notice = tell_waiting};
+	int rc;
+
+	fill_standard_descriptors();
+	rc = shmq_open(q, &options);
+	if (rc < 0)
+		return rc;
+	snprintf(bus_line, sizeof(bus_line),
+		 "%s: memory of the broker %.300s was cut short: a file there was truncated, or its"
+		 " filesystem failed\n",
+		 tool_name, shmq_dir(*q));
+	return rc;
+}
+
+shmq *tool_open(const char *dir, unsigned flags)
+{
+	shmq *q = NULL;
+	int rc = tool_try_open(dir, flags, &q);
+
+	if (rc < 0)
+		die_shmq(q, rc, "cannot open the broker");
+	return q;
+}
+
+/* ---- signals ---- */
+
+static void on_stop(int sig)
+{
+	if (stop_signal) {
+		signal(sig, SIG_DFL);
+		raise(sig); /* blocked until this handler returns, then deadly */
+		return;
+	}
+	stop_signal = sig;
+}
+
+static void on_bus(int sig)
+{
+	ssize_t n = write(STDERR_FILENO, bus_line, strlen(bus_line));
+
+	(void)n;
+	(void)sig;
+	_exit(EX_IOERR);
+}
+
+static void catch_stop(int sig)
+{
+	struct sigaction act = {.sa_handler = on_stop}; /* no SA_RESTART: read() must return */
+	struct sigaction was;
+
+	/* a shell without job control starts background commands with INT ignored */
+	if (sigaction(sig, NULL, &was) == 0 && was.sa_handler == SIG_IGN)
+		return;
+	sigemptyset(&act.sa_mask);
+	sigaddset(&act.sa_mask, SIGINT);
+	sigaddset(&act.sa_mask, SIGTERM);
+	sigaction(sig, &act, NULL);
+}
+
+void signals_install(void)
+{
+	struct sigaction bus = {.sa_handler = on_bus};
+
+	catch_stop(SIGINT);
+	catch_stop(SIGTERM);
+	if (!*bus_line)
+		snprintf(bus_line, sizeof(bus_line), "%s: a mapped file was truncated\n",
+			 tool_name);
+	sigemptyset(&bus.sa_mask);
+	sigaction(SIGBUS, &bus, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+void die_of_signal(int sig)
+{
+	sigset_t set;
+
+	signal(sig, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	raise(sig);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	_exit(128 + sig); /* where sig does not kill, as a shell would have said */
+}
+
+void stdout_finish(void)
+{
+	bool failed = ferror(stdout) != 0;
+
+	if (fflush(stdout) == 0 && !failed)
+		return;
+	if (errno == EPIPE)
+		die_of_signal(SIGPIPE);
+	die(EX_IOERR, "standard output: %s", strerror(errno));
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* report.c - the verbs that print topics: list and show. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "mqd.h"
+#include "time_text.h"
+
+/* ---- words ---- */
+
+const char *size_text(uint64_t bytes)
+{
+	static char texts[4][24];
+	static unsigned turn;
+	static const char units[] = "KMG";
+	char *text = texts[turn++ % 4];
+	char unit[2] = "";
+
+	for (size_t i = 0; units[i] && bytes && bytes % 1024 == 0; i++) {
+		bytes /= 1024;
+		unit[0] = units[i];
+	}
+	snprintf(text, sizeof(texts[0]), "%" PRIu64 "%s", bytes, unit);
+	return text;
+}
+
+const char *full_text(enum shmq_full full)
+{
+	switch (full) {
+	case SHMQ_FULL_BLOCK:
+		return "block";
+	case SHMQ_FULL_REJECT:
+		return "reject";
+	case SHMQ_FULL_DROP_OLD:
+		return "drop-old";
+	}
+	return "?";
+}
+
+/* ---- reading ---- */
+
+struct topic {
+	struct shmq_topic_info info;
+	uint64_t first, end, memory; /* summed over the partitions */
+};
+
+static int read_topic(shmq *q, const char *name, struct topic *t)
+{
+	static struct shmq_log_info logs[SHMQ_PARTITIONS_MAX];
+	int rc;
+
+	memset(t, 0, sizeof(*t));
+	t->info.logs = logs;
+	rc = shmq_topic_info(q, name, &t->info);
+	for (uint32_t p = 0; rc == SHMQ_OK && p < t->info.options.partitions; p++) {
+		t->first += logs[p].first_offset;
+		t->end += logs[p].end_offset;
+		t->memory += logs[p].memory_bytes;
+	}
+	return rc;
+}
+
+/* ---- list ---- */
+
+struct names {
+	char **at;
+	size_t n, room;
+};
+
+static int add_name(void *context, const char *name, uint64_t number)
+{
+	struct names *names = context;
+	char *copy = strdup(name);
+
+	(void)number;
+	if (names->n == names->room) {
+		names->room = names->room ? 2 * names->room : 64;
+		names->at = reallocarray(names->at, names->room, sizeof(*names->at));
+	}
+	if (!copy || !names->at)
+		die(EX_OSERR, "out of memory for the names of the topics");
+	names->at[names->n++] = copy;
+	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int name_width(const struct names *names)
+{
+	size_t width = strlen("NAME");
+
+	for (size_t i = 0; i < names->n; i++)
+		if (strlen(names->at[i]) > width)
+			width = strlen(names->at[i]);
+	return (int)width;
+}
+
+static void print_row(const struct topic *t, bool json, int width)
+{
+	if (json)
+		printf("{\"name\":\"%s\",\"partitions\":%" PRIu32 ",\"memory\":%" PRIu64
+		       ",\"readers\":%u,\"first_offset\":%" PRIu64 ",\"end_offset\":%" PRIu64 "}\n",
+		       t->info.name, t->info.options.partitions, t->memory, t->info.readers,
+		       t->first, t->end);
+	else
+		printf("%-*s %10" PRIu32 " %9s %7u %14" PRIu64 " %14" PRIu64 "\n", width,
+		       t->info.name, t->info.options.partitions, size_text(t->memory),
+		       t->info.readers, t->first, t->end);
+}
+
+static int list_rows(shmq *q, const struct names *names, bool json)
+{
+	int width = name_width(names);
+	int status = 0;
+	struct topic t;
+
+	if (!json)
+		printf("%-*s PARTITIONS    MEMORY READERS   FIRST-OFFSET     END-OFFSET\n", width,
+		       "NAME");
+	for (size_t i = 0; i < names->n; i++) {
+		int rc = read_topic(q, names->at[i], &t);
+
+		if (rc == SHMQ_OK) {
+			print_row(&t, json, width);
+		} else if (rc != SHMQ_ENOENT) { /* deleted a moment ago: as if never listed */
+			rc = topic_complain(q, rc, names->at[i]);
+			status = status ? status : rc;
+		}
+	}
+	return status;
+}
+
+int topic_list(const struct mqd_args *args)
+{
+	shmq *q = tool_open(args->dir, SHMQ_OBSERVE);
+	struct names names = {0};
+	int rc = shmq_topic_list(q, add_name, &names);
+	int status = 0;
+
+	if (rc < 0)
+		die_shmq(q, rc, "cannot list the topics");
+	if (names.n)
+		qsort(names.at, names.n, sizeof(*names.at), compare_names);
+	if (GIVEN(args, JSON) || GIVEN(args, VERBOSE))
+		status = list_rows(q, &names, GIVEN(args, JSON));
+	else
+		for (size_t i = 0; i < names.n; i++)
+			puts(names.at[i]);
+	for (size_t i = 0; i < names.n; i++)
+		free(names.at[i]);
+	free(names.at);
+	shmq_close(q);
+	return status;
+}
+
+/* ---- show ---- */
+
+static void add_time(struct bytes *b, uint64_t ns, const char *quote, const char *none)
+{
+	if (ns == 0) {
+		bytes_text(b, none);
+		return;
+	}
+	bytes_text(b, quote);
+	time_rfc3339(b, ns);
+	bytes_text(b, quote);
+}
+
+static void show_text(struct bytes *b, const struct topic *t)
+{
+	const struct shmq_topic_options *o = &t->info.options;
+
+	bytes_printf(b, "name: %s\nnumber: %" PRIu64 "\ncreated: ", t->info.name, t->info.number);
+	add_time(b, t->info.created_ns, "", "-");
+	bytes_printf(b, "\npartitions: %" PRIu32 "\nslots: %" PRIu32 "\nmemory-max: %s\nkeep: %s\n",
+		     o->partitions, o->slots, size_text(o->pool_bytes), size_text(o->keep_bytes));
+	bytes_printf(b, "full: %s\nreaders: %u\nunread: %s\nmemory: %s\n", full_text(o->full),
+		     t->info.readers, t->info.unread ? "yes" : "no", size_text(t->memory));
+	bytes_printf(b, "%9s %14s %14s %14s %8s %8s %-30s %s\n", "PARTITION", "FIRST-OFFSET",
+		     "END-OFFSET", "BYTES", "FRAMES", "MEMORY", "OLDEST", "NEWEST");
+	for (uint32_t p = 0; p < o->partitions; p++) {
+		const struct shmq_log_info *log = &t->info.logs[p];
+
+		bytes_printf(
+		    b, "%9" PRIu32 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %8" PRIu64 " %8s ",
+		    p, log->first_offset, log->end_offset, log->end_bytes - log->first_bytes,
+		    log->frames, size_text(log->memory_bytes));
+		add_time(b, log->first_ns, "", "-                             ");
+		bytes_text(b, " ");
+		add_time(b, log->last_ns, "", "-");
+		bytes_text(b, "\n");
+	}
+}
+
+static void show_log_json(struct bytes *b, uint32_t partition, const struct shmq_log_info *log)
+{
+	bytes_printf(b,
+		     "%s{\"partition\":%" PRIu32 ",\"first_offset\":%" PRIu64
+		     ",\"end_offset\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"frames\":%" PRIu64
+		     ",\"memory\":%" PRIu64 ",\"oldest\":",
+		     partition ? "," : "", partition, log->first_offset, log->end_offset,
+		     log->end_bytes - log->first_bytes, log->frames, log->memory_bytes);
+	add_time(b, log->first_ns, "\"", "null");
+	bytes_text(b, ",\"newest\":");
+	add_time(b, log->last_ns, "\"", "null");
+	bytes_text(b, "}");
+}
+
+static void show_json(struct bytes *b, const struct topic *t)
+{
+	const struct shmq_topic_options *o = &t->info.options;
+
+	bytes_printf(b, "{\"name\":\"%s\",\"number\":%" PRIu64 ",\"created\":", t->info.name,
+		     t->info.number);
+	add_time(b, t->info.created_ns, "\"", "null");
+	bytes_printf(b,
+		     ",\"partitions\":%" PRIu32 ",\"slots\":%" PRIu32 ",\"memory_max\":%" PRIu64
+		     ",\"keep\":%" PRIu64 ",\"full\":\"%s\",\"readers\":%u,\"unread\":%s"
+		     ",\"memory\":%" PRIu64 ",\"logs\":[",
+		     o->partitions, o->slots, o->pool_bytes, o->keep_bytes, full_text(o->full),
+		     t->info.readers, t->info.unread ? "true" : "false", t->memory);
+	for (uint32_t p = 0; p < o->partitions; p++)
+		show_log_json(b, p, &t->info.logs[p]);
+	bytes_text(b, "]}\n");
+}
+
+int topic_show(const struct mqd_args *args)
+{
+	shmq *q = tool_open(args->dir, SHMQ_OBSERVE);
+	struct bytes out = {0};
+	int status = 0;
+	struct topic t;
+
+	for (int i = 0; i < args->name_count; i++) {
+		int rc = read_topic(q, args->names[i], &t);
+
+		if (rc != SHMQ_OK) {
+			rc = topic_complain(q, rc, args->names[i]);
+			status = status ? status : rc;
+			continue;
+		}
+		out.len = 0;
+		if (GIVEN(args, JSON))
+			show_json(&out, &t);
+		else
+			show_text(&out, &t);
+		fwrite(out.data, 1, out.len, stdout);
+	}
+	bytes_free(&out);
+	shmq_close(q);
+	return status;
+}

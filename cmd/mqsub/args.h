@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* args.h - what the command line of mqsub asks for. */
+#ifndef MQSUB_ARGS_H
+#define MQSUB_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "print.h"
+#include "rate.h"
+#include "shmq.h"
+
+#define TOPICS_MAX 128 /* what shmq_sub_wait() waits for at once */
+
+struct args {
+	const char *dir; /* NULL: the default broker */
+	char **topics;
+	size_t topic_count; /* 1 .. TOPICS_MAX */
+	struct shmq_sub_options sub;
+	uint32_t partitions[SHMQ_PARTITIONS_MAX]; /* what sub.partitions points to */
+	struct print_style style;
+	uint64_t count;  /* UINT64_MAX: no limit */
+	int64_t wait_ns; /* SHMQ_FOREVER: no limit */
+	struct rate rate;
+	bool unbuffered;
+	bool verbose;
+};
+
+/* Fills *args, or says what is wrong and exits (64), or answers --help and --version. */
+void args_read(struct args *args, int argc, char **argv);
+
+#endif

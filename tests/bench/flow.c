@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* flow.c - the input file through mqpub and mqsub, and through cat. */
+#include "flow.h"
+
+const struct flow flow_shmq_file = {
+    .name = "mqpub, mqsub",
+    .commands = {{.words = {"mqsub", "-c", "@lines", "@topic"}},
+		 {.words = {"mqpub", "@topic"}, .in = "@file"}},
+    .subscribers = 1,
+};
+
+const struct flow flow_cat = {
+    .name = "cat, cat",
+    .commands = {{.words = {"cat", "@file"}, .pipe = true}, {.words = {"cat"}}},
+};
+
+/* The most that any program can do that read()s the file. */
+const struct flow flow_read = {
+    .name = "cat alone",
+    .commands = {{.words = {"cat", "@file"}}},
+};
+
+const struct flow flow_shmq_pipe = {
+    .name = "mqpub, mqsub",
+    .commands = {{.words = {"mqsub", "-c", "@lines", "@topic"}, .pipe = true},
+		 {.words = {"wc", "-l"}, .out = COMMAND_CAPTURE},
+		 {.words = {"cat", "@file"}, .pipe = true},
+		 {.words = {"mqpub", "@topic"}}},
+    .subscribers = 1,
+    .counted = true,
+};
+
+const struct flow flow_cat_wc = {
+    .name = "cat, cat, wc",
+    .commands = {{.words = {"cat", "@file"}, .pipe = true},
+		 {.words = {"cat"}, .pipe = true},
+		 {.words = {"wc", "-l"}, .out = COMMAND_CAPTURE}},
+    .counted = true,
+};
+
+const struct flow flow_shmq_fan_out = {
+    .name = "8 subscribers",
+    .commands = {{.words = {"mqsub", "-c", "@lines", "@topic"}},
+		 {.words = {"mqpub", "@topic"}, .in = "@file"}},
+    .subscribers = 8,
+};
+
+/* Not a measurement: what comes out is what went in, byte for byte. */
+const struct flow flow_shmq_compare = {
+    .name = "mqsub | cmp",
+    .commands = {{.words = {"mqsub", "-c", "@lines", "@topic"}, .pipe = true},
+		 {.words = {"cmp", "-", "@file"}},
+		 {.words = {"mqpub", "@topic"}, .in = "@file"}},
+    .subscribers = 1,
+};
+
+/* A topic nobody has read keeps everything for its first reader; the ones after that must be there
+ * before the first message. */
+static int readers_wait(struct bench *b, unsigned readers)
+{
+	uint64_t deadline = now_ns() + 10u * 1000000000u;
+	struct shmq_topic_info info = {.logs = NULL};
+
+	do {
+		if (shmq_topic_info(b->broker, BENCH_TOPIC, &info))
+			return complain("topic %s: %s", BENCH_TOPIC, shmq_error(b->broker));
+		if (info.readers >= readers)
+			return 0;
+		nap(100000);
+	} while (now_ns() < deadline);
+	return complain("%u of %u subscribers came up within ten seconds", info.readers, readers);
+}
+
+static int flow_start(struct bench *b, const struct flow *flow, struct commands *running)
+{
+	unsigned copies = flow->subscribers > 1 ? flow->subscribers : 1;
+
+	for (const struct command *c = flow->commands; c->words[0]; c++) {
+		for (unsigned i = 0; i < copies; i++)
+			if (command_start(b, running, c))
+				return -1;
+		if (copies > 1 && readers_wait(b, copies)) {
+			running->failed = true;
+			return -1;
+		}
+		copies = 1;
+	}
+	return 0;
+}
+
+/* What the broker itself says was published and delivered. */
+static int counters_check(struct bench *b, const struct flow *flow,
+			  const struct shmq_counters *before)
+{
+	struct shmq_counters after;
+	uint64_t expected = b->input_lines * flow->subscribers, delivered;
+
+	if (shmq_counters_read(b->broker, &after))
+		return complain("counters: %s", shmq_error(b->broker));
+	delivered = after.messages_delivered - before->messages_delivered;
+	if (delivered != expected)
+		return complain("%s: %llu lines delivered, %llu expected", flow->name,
+				(unsigned long long)delivered, (unsigned long long)expected);
+	return topic_count_check(b, BENCH_TOPIC, b->input_lines);
+}
+
+/* Only the time between the two clocks is measured; everything is checked after it. */
+int flow_run(struct bench *b, const struct flow *flow, double *rate)
+{
+	struct commands running = COMMANDS_NONE;
+	struct shmq_counters before;
+	uint64_t count = b->input_lines, start, lines;
+	int rc;
+
+	if (flow->subscribers &&
+	    (topic_fresh(b, BENCH_TOPIC) || shmq_counters_read(b->broker, &before)))
+		return -1;
+	start = now_ns();
+	flow_start(b, flow, &running);
+	rc = commands_wait(&running, flow->counted ? &count : NULL);
+	lines = b->input_lines * (flow->subscribers ? flow->subscribers : 1);
+	*rate = (double)lines * 1e9 / (double)(now_ns() - start);
+	if (rc == 0 && count != b->input_lines)
+		rc = complain("%s: %llu lines came out, %llu went in", flow->name,
+			      (unsigned long long)count, (unsigned long long)b->input_lines);
+	if (flow->subscribers && rc == 0)
+		rc = counters_check(b, flow, &before);
+	if (flow->subscribers && topic_drop(b, BENCH_TOPIC))
+		rc = -1;
+	return rc;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* report.h - the figures, for people. */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include "rows.h"
+
+struct result {
+	const struct row *row;
+	struct summary series[ROW_SERIES_MAX]; /* n 0: skipped */
+	unsigned disturbed;                    /* runs beside which others were at work */
+	bool failed;         /* a run went wrong: nothing below it is to be believed */
+	const char *skipped; /* why the whole row was */
+};
+
+void report_row(const struct bench *b, const struct result *r);
+void report_table(const struct result *results, size_t n);
+
+#endif

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+# helpers.bash - what every .bats file needs: a broker of its own, and waiting without sleeping.
+#
+#   load helpers
+#   setup() { setup_broker; }
+#   teardown() { teardown_broker; }
+#
+# Start background commands with 3>&- so that bats does not wait for them.
+
+bats_require_minimum_version 1.5.0
+
+# The tools in PATH, and a runtime directory of this test's own (made by the first tool that
+# creates something there).
+setup_broker() {
+	local build=${BUILD:-$BATS_TEST_DIRNAME/../build}
+
+	BIN=$(cd "$build/bin" && pwd) || {
+		echo "no tools in $build/bin: run make first" >&2
+		return 1
+	}
+	PATH=$BIN:$PATH
+	MQ_DIR=$BATS_TEST_TMPDIR/broker
+	export PATH MQ_DIR
+	unset MQ_STORE NO_COLOR
+}
+
+# Ends what the test left running, stopped processes and orphans too: every process that was
+# given this test's MQ_DIR, and nothing else.
+teardown_broker() {
+	local file pid
+
+	for pid in $(jobs -p); do
+		kill -KILL "$pid" 2>/dev/null || :
+	done
+	for file in $(grep -lzsxF "MQ_DIR=$MQ_DIR" /proc/[0-9]*/environ); do
+		pid=${file#/proc/}
+		pid=${pid%/environ}
+		if [ "$pid" != $$ ] && [ "$pid" != "$BASHPID" ]; then
+			kill -KILL "$pid" 2>/dev/null || :
+		fi
+	done
+	return 0
+}
+
+# poll_until SECONDS COMMAND [ARG...]: runs COMMAND until it succeeds; fails, and says so, when
+# SECONDS are over.
+poll_until() {
+	local limit=$1 end=$((SECONDS + $1 + 1))
+
+	shift
+	until "$@" >/dev/null 2>&1; do
+		if [ "$SECONDS" -ge "$end" ]; then
+			echo "still not true after $limit s: $*" >&2
+			return 1
+		fi
+		command sleep 0.02
+	done
+}
+
+# run_examples PAGE: runs each example of a manual page, in a broker of its own. It must print what
+# the page's comments say above it: lines of .\" prints: TEXT.
+run_examples() {
+	local i n dir=$BATS_TEST_TMPDIR
+
+	n=$(awk -v dir="$dir" '
+	/^\.Sh / { in_examples = ($2 == "EXAMPLES") }
+	!in_examples { next }
+	/^\.\\" prints: / { sub(/^\.\\" prints: /, ""); print >(dir "/want." n + 1); next }
+	/^\.Bd / { n++; inside = 1; printf "" >(dir "/want." n); next }
+	/^\.Ed/ { inside = 0; next }
+	inside { gsub(/\\e/, "\\"); print >(dir "/example." n) }
+	END { print n + 0 }' "$1")
+	[ "$n" -gt 0 ] || return 1
+	for ((i = 1; i <= n; i++)); do
+		echo "example $i:" && cat "$dir/example.$i"
+		MQ_DIR=$dir/broker.$i timeout 60 bash -e -o pipefail "$dir/example.$i" \
+			>"$dir/got.$i" 3>&- || return 1
+		diff -u "$dir/want.$i" "$dir/got.$i" || return 1
+	done
+}
+
+# skip_unless_ci REASON: skips where somebody tries the tests at home, fails in CI.
+skip_unless_ci() {
+	if [ "${CI:-}" = true ]; then
+		echo "in CI this must be there: $*" >&2
+		return 1
+	fi
+	skip "$*"
+}
