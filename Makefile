@@ -1,7 +1,11 @@
 # make            build the tools into build/bin/
 # make demo       install what is missing, build, and show the main job on this machine's file list
 # make check      install what is missing, build, run every test
-# make help       list everything
+# make step       stop and kill the protocols after every instruction
+# make bench      measure against pipes and other brokers; make bench-deps installs those
+# make install    into PREFIX (/usr/local), under DESTDIR
+# make clean      remove build/
+# make help       list this
 
 VERSION := $(shell sed -n 's/^\#define SHMQ_VERSION "\(.*\)"/\1/p' libshm/shmq.h)
 
@@ -43,8 +47,9 @@ LIB := $(B)/libshm.a
 COMMON_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard cmd/common/*.c))
 COMMON := $(B)/libcommon.a
 
+.DEFAULT_GOAL := all
 .PHONY: all
-all: $(TOOLS:%=$(BIN)/%) completions
+all: $(TOOLS:%=$(BIN)/%) completions-made
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -69,5 +74,111 @@ $(BIN)/$(1): $(patsubst %.c,$(B)/%.o,$(call tool_src,$(1))) $(COMMON) $(LIB)
 	$$(LINK) -o $$@ $$^ -l:libjansson.a
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool,$(t))))
+
+
+# ---- completions -----------------------------------------------------------------------
+# Made from the tools' option tables.
+C := $(if $(filter release,$(VARIANT)),build/completions,$(B)/completions)
+COMPLETIONS := $(C)/shmq.bash $(C)/_shmq $(C)/shmq.fish
+$(C)/gen: completions/gen.c $(wildcard cmd/common/*.def cmd/*/*.def) cmd/mqd/mqd.h
+	@mkdir -p $(@D)
+	$(COMPILE) -Icmd/mqd -Icmd/mqpub -Icmd/mqsub -o $@ $<
+$(C)/shmq.bash: completions/bash.in $(C)/gen
+	$(C)/gen bash <$< >$@
+$(C)/_shmq: completions/zsh.in $(C)/gen
+	$(C)/gen zsh <$< >$@
+$(C)/shmq.fish: completions/fish.in $(C)/gen
+	$(C)/gen fish <$< >$@
+.PHONY: completions-made
+completions-made: $(COMPLETIONS)
+
+# ---- dependencies ----------------------------------------------------------------------
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+# header or program that shows it is there : Debian package
+BUILD_DEPS := /usr/include/xxhash.h:libxxhash-dev /usr/include/jansson.h:libjansson-dev
+CHECK_DEPS := /usr/bin/bats:bats /usr/bin/mandoc:mandoc /usr/bin/spin:spin /usr/bin/jq:jq \
+              /usr/bin/zsh:zsh /usr/bin/fish:fish /usr/bin/perl:perl /usr/bin/script:bsdutils
+missing = $(foreach d,$(1),$(if $(wildcard $(firstword $(subst :, ,$(d)))),,$(lastword $(subst :, ,$(d)))))
+define install_missing
+@set -- $(call missing,$(1)); [ $$# -eq 0 ] || { \
+	command -v apt-get >/dev/null || { echo "please install (names as in Debian): $$*" >&2; exit 1; }; \
+	echo "installing $$*"; \
+	$(SUDO) apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$* >/dev/null; }
+endef
+.PHONY: deps check-deps
+deps:
+	$(call install_missing,$(BUILD_DEPS))
+check-deps: deps
+	$(call install_missing,$(CHECK_DEPS))
+
+# ---- demo ------------------------------------------------------------------------------
+.PHONY: demo
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@tests/demo/run
+
+# ---- tests -----------------------------------------------------------------------------
+UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*_test.c))
+$(B)/unit/%: $(B)/tests/unit/%.o $(COMMON) $(LIB)
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ -l:libjansson.a -lpthread
+
+STEP_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/step/*.c))
+$(B)/step: $(STEP_OBJ) $(LIB)
+	$(LINK) -o $@ $^ -ldl -lpthread
+
+.PHONY: check unit bats models step soak
+check: check-deps
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory unit bats models
+unit: $(UNIT:%=$(B)/unit/%)
+	@set -e; for t in $^; do echo "# $$t"; $$t; done
+bats: all
+	bats tests
+models:
+	tests/model/run
+step: $(B)/step
+	$(B)/step
+soak: $(B)/step
+	tests/model/run soak
+
+# ---- benchmark -------------------------------------------------------------------------
+# ZeroMQ is a peer to measure against; without it its rows say so.
+BENCH_ZMQ := $(shell pkg-config --exists libzmq 2>/dev/null && echo yes)
+BENCH_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c))
+ifeq ($(BENCH_ZMQ),yes)
+$(B)/tests/bench/peer_zmq.o: BASE += -DBENCH_HAVE_ZMQ $(shell pkg-config --cflags libzmq)
+BENCH_LIBS := $(shell pkg-config --libs libzmq)
+endif
+build/bench/bench: $(BENCH_OBJ) $(LIB)
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(BENCH_LIBS) -lrt
+.PHONY: bench bench-deps
+bench: $(BIN)/mqpub $(BIN)/mqsub $(BIN)/mqd build/bench/bench
+	tests/bench/run $(ROWS)
+bench-deps:
+	$(SUDO) apt-get install -y --no-install-recommends pkg-config libzmq3-dev redis-server
+	rm -f $(B)/tests/bench/peer_zmq.o
+
+# ---- the rest --------------------------------------------------------------------------
+.PHONY: install clean help
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(INCDIR)
+	install -m 755 $(TOOLS:%=$(BIN)/%) $(DESTDIR)$(BINDIR)
+	install -m 644 $(LIB) $(DESTDIR)$(LIBDIR)
+	install -m 644 libshm/shmq.h $(DESTDIR)$(INCDIR)
+	for m in man/*.[1-9]; do d=$(DESTDIR)$(MANDIR)/man$${m##*.}; \
+		install -d $$d && install -m 644 $$m $$d || exit 1; done
+	install -d $(DESTDIR)$(SHAREDIR)/bash-completion/completions \
+		$(DESTDIR)$(SHAREDIR)/zsh/site-functions $(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d
+	for t in $(TOOLS); do \
+		install -m 644 $(C)/shmq.bash $(DESTDIR)$(SHAREDIR)/bash-completion/completions/$$t && \
+		install -m 644 $(C)/shmq.fish $(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d/$$t.fish || exit 1; done
+	install -m 644 $(C)/_shmq $(DESTDIR)$(SHAREDIR)/zsh/site-functions
+clean:
+	rm -rf build
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

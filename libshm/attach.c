@@ -88,8 +88,9 @@ static int tracks_make(struct shmq_sub *s, const struct shmq_sub_options *o)
 	s->tracks = calloc(s->track_count + 1, sizeof *s->tracks);
 	if (s->tracks == NULL)
 		return fail(&s->q->error, SHMQ_ENOMEM, "no private memory");
-	for (unsigned i = 0; i < s->track_count; i++) {
+	for (unsigned i = 0; i < s->track_count; i++)
 		s->tracks[i].log = LOG_NONE;
+	for (unsigned i = 0; i < s->track_count; i++) {
 		s->tracks[i].partition = o->partitions != NULL ? o->partitions[i] : i;
 		if (s->tracks[i].partition >= partitions)
 			return fail(&s->q->error, SHMQ_EINVAL, "topic %s has %u partitions, there is no %u",

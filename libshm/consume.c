@@ -50,6 +50,12 @@ static int track_overrun(struct shmq_sub *s, struct track *t)
 		r = ring_peek(&s->q->error, &t->log, head, &f);
 		if (r == SHMQ_OVERRUN)
 			continue;
+		if (r == SHMQ_EMPTY) { /* the newest frame is never reclaimed */
+			track_end(s, t);
+			return fail(&s->q->error, SHMQ_ECORRUPT,
+			            "topic %s partition %u: its head is ahead of its newest frame",
+			            s->topic.name, t->partition);
+		}
 		t->position = head;
 		if (r != 0) /* damaged: read next, and reported then */
 			return 0;
@@ -107,6 +113,8 @@ static int track_next(struct shmq_sub *s, struct track *t, struct shmq_batch *b)
 {
 	int r = track_open(s, t);
 
+	if (r == SHMQ_ECORRUPT) /* said once; the other partitions go on */
+		track_end(s, t);
 	while (r == 0) {
 		const struct frame *f;
 

@@ -173,8 +173,9 @@ void extent_leave(struct log *l, uint64_t id, struct hold *h)
 static uint64_t end_by_span(const struct log *l, uint64_t head, unsigned i)
 {
 	uint64_t lo = (uint64_t)i * EXTENT_BYTES, hi = lo + EXTENT_BYTES, end = ring_end(l), found = 0;
+	uint64_t from = end > l->slot_count ? end - l->slot_count : 0; /* no more can be there */
 
-	for (uint64_t pos = head; pos < end; pos++) {
+	for (uint64_t pos = head > from ? head : from; pos < end; pos++) {
 		uint64_t at, bytes;
 
 		if (ring_span(l, pos, &at, &bytes) && at < hi && at + bytes > lo)

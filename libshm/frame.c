@@ -246,7 +246,7 @@ static const unsigned char *take(const struct frame *f, size_t *at, uint64_t byt
 	return (const unsigned char *)f + from;
 }
 
-static int take_section(const struct frame *f, size_t *at, const uint32_t **ends,
+static int take_section(const struct frame *f, size_t *at, uint32_t mask, const uint32_t **ends,
                         const unsigned char **data)
 {
 	const uint32_t *bytes = (const uint32_t *)(const void *)take(f, at, 4);
@@ -259,7 +259,7 @@ static int take_section(const struct frame *f, size_t *at, const uint32_t **ends
 		return SHMQ_ECORRUPT;
 	/* That ends stay inside is enough to check at the last one if they never fall; that is
 	   checked row by row. */
-	return ((*ends)[f->count - 1] & ~HAS_KEY) == *bytes ? 0 : SHMQ_ECORRUPT;
+	return ((*ends)[f->count - 1] & mask) == *bytes ? 0 : SHMQ_ECORRUPT;
 }
 
 int columns_open(const struct frame *f, struct columns *c)
@@ -281,9 +281,9 @@ int columns_open(const struct frame *f, struct columns *c)
 		if (c->ends == NULL || c->ends[f->count - 1] != f->value_bytes)
 			return SHMQ_ECORRUPT;
 	}
-	if ((f->flags & FRAME_KEYS) && take_section(f, &at, &c->key_ends, &c->keys) < 0)
+	if ((f->flags & FRAME_KEYS) && take_section(f, &at, ~HAS_KEY, &c->key_ends, &c->keys) < 0)
 		return SHMQ_ECORRUPT;
-	if ((f->flags & FRAME_HEADERS) && take_section(f, &at, &c->header_ends, &c->headers) < 0)
+	if ((f->flags & FRAME_HEADERS) && take_section(f, &at, UINT32_MAX, &c->header_ends, &c->headers) < 0)
 		return SHMQ_ECORRUPT;
 	return 0;
 }

@@ -50,7 +50,8 @@ int lines_to_private(struct shmq_pub *p)
 	in->private_.used = 0;
 	if (column_room(&in->private_, in->stored) < 0)
 		return lines_no_memory(p);
-	memcpy(in->private_.data, lines_base(p), in->stored);
+	if (in->stored > 0)
+		memcpy(in->private_.data, lines_base(p), in->stored);
 	in->lane = NULL;
 	return 0;
 }
@@ -143,7 +144,8 @@ static int carry_on(struct shmq_pub *p, const unsigned char *carry, size_t bytes
 	in->private_.used = 0;
 	if (column_room(&in->private_, bytes) < 0)
 		return lines_no_memory(p);
-	memmove(in->private_.data, carry, bytes);
+	if (bytes > 0)
+		memmove(in->private_.data, carry, bytes);
 	return 0;
 }
 

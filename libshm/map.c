@@ -138,7 +138,7 @@ int map_open(struct error *e, int dirfd, const char *name, bool writable, enum f
 
 	*out = MAP_NONE;
 	out->writable = writable;
-	out->fd = openat(dirfd, name, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
+	out->fd = openat(dirfd, name, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (out->fd < 0)
 		return fail_errno(e, "opening %s", name);
 	if (fstat(out->fd, &st) < 0)

@@ -90,8 +90,11 @@ int lane_room(struct shmq_pub *p, struct lane *l, uint64_t bytes)
 	for (;;) {
 		struct extent_survey s;
 		struct holder holder;
+		uint64_t end = ring_walk(&l->log, l->tail.position);
 		int r = session_check(&p->q->error, &p->q->session);
 
+		if (end != l->tail.position) /* others went on: what they linked may be reclaimed too */
+			l->tail = (struct tail){.position = end};
 		if (r == 0)
 			r = ground_take(&p->q->error, &g, l->tail.position, bytes, &l->hold, &holder);
 		if (r != SHMQ_FULL)
@@ -287,6 +290,8 @@ int shmq_pub_send(shmq_pub *p, const struct shmq_message *m)
 
 	if (r == 0 && m->partition >= (int)p->topic.options.partitions)
 		r = message_check(p, m);
+	if (r == 0)
+		r = lines_to_private(p); /* an incomplete record stands where our frame may be built */
 	if (r == 0)
 		r = lane_open(p, partition_of(p, m), &l);
 	if (r != 0)

@@ -115,8 +115,9 @@ uint64_t readers_floor(const struct readers *rs, unsigned partition, uint64_t he
 	for (unsigned i = 0; i < used; i++) {
 		uint64_t w = load_acquire(&rs->bell->readers[i]), gate = 0, pos = head;
 
-		if (reader_word_state(w) == READER_FREE)
-			continue;
+		if (reader_word_state(w) == READER_FREE || reader_word_state(w) > READER_HOLD ||
+		    (reader_word_state(w) == READER_VIRGIN && i != 0))
+			continue; /* the last two: damage holds nothing */
 		if (reader_word_state(w) == READER_LIVE || reader_word_state(w) == READER_HOLD) {
 			gate = load_acquire(reader_gate(rs, i, partition)); /* gates pairs raise */
 			if (gate_is_of(gate, w) && word_low_pos(gate) == GATE_NONE)

@@ -34,6 +34,7 @@ int topic_brief_read(shmq *q, uint64_t number, struct topic_brief *out)
 		r = fail(&q->error, SHMQ_ECORRUPT, "t/%s: damaged (checksum)", path);
 	} else {
 		memcpy(out->name, t->name, sizeof out->name);
+		out->name[SHMQ_NAME_MAX] = '\0'; /* checked, but the file may change */
 		out->creator = t->creator;
 		out->created_ns = t->created_ns;
 		out->first_offset = t->head.first_offset;

@@ -79,24 +79,6 @@ int ring_look(const struct log *l, uint64_t position)
 	return lap < lap_of(l, position) ? SHMQ_EMPTY : SHMQ_OVERRUN;
 }
 
-uint64_t ring_end(const struct log *l)
-{
-	/* relaxed: a hint; the walk finds the truth */
-	uint64_t i = load_relaxed(&l->file->tail_hint);
-
-	for (;;) {
-		uint64_t lap, own = lap_of(l, i);
-
-		if (!slot_backed(l, i))
-			return i;
-		lap = slot_word_lap(load_acquire(slot_of(l, i))); /* read pairs link */
-		if (lap < own)
-			return i;
-		/* a newer lap: everything up to its position is linked */
-		i += (lap - own) * l->slot_count + 1;
-	}
-}
-
 /* ---- reading ------------------------------------------------------------------------ */
 
 static inline bool header_ok(const struct frame *f)
@@ -130,6 +112,52 @@ static int frame_damaged(struct error *e, const struct log *l, uint64_t position
 {
 	return fail(e, SHMQ_ECORRUPT, "partition %u: the frame at position %llu is damaged (%s)",
 	            l->partition, (unsigned long long)position, what);
+}
+
+/* Whether the frame that a slot word points to says that it stands at this position. A newer lap is
+ * believed only then: one damaged word must not send everybody 2^60 positions ahead. */
+static bool frame_is_at(const struct log *l, uint64_t w, uint64_t position)
+{
+	uint64_t byte = slot_word_unit(w) * FRAME_ALIGN;
+	struct frame f;
+
+	if (byte + sizeof f > l->pool_bytes)
+		return false;
+	racy_copy(&f, l->pool + byte, sizeof f);
+	return header_ok(&f) && f.position == position;
+}
+
+uint64_t ring_walk(const struct log *l, uint64_t from)
+{
+	uint64_t i = from;
+
+	/* Two rounds, and as many steps as busy publishers may make us chase them: beyond that the laps
+	   contradict each other, and i is right as far as it goes. */
+	for (uint64_t n = 0; n < 2 * l->slot_count + 1000; n++) {
+		uint64_t w, lap, own = lap_of(l, i);
+
+		if (!slot_backed(l, i))
+			break;
+		w = load_acquire(slot_of(l, i)); /* read pairs link */
+		lap = slot_word_lap(w);
+		if (lap < own)
+			break;
+		/* a newer lap: everything up to its position is linked */
+		if (lap > own && frame_is_at(l, w, i + (lap - own) * l->slot_count))
+			i += (lap - own) * l->slot_count;
+		i++;
+	}
+	return i;
+}
+
+uint64_t ring_end(const struct log *l)
+{
+	/* relaxed: a hint; the walk finds the truth. It is never ahead of it, unless damaged. */
+	uint64_t i = load_relaxed(&l->file->tail_hint);
+
+	if (i > 0 && ring_look(l, i - 1) == SHMQ_EMPTY)
+		i = 0;
+	return ring_walk(l, i);
 }
 
 /* Behind every copy: was it still ours to copy? */
@@ -274,6 +302,8 @@ static inline void frame_seal(struct frame *f, const struct tail *t, uint64_t no
 int ring_link(struct error *e, struct log *l, struct tail *t, struct frame *f, uint64_t unit,
               uint64_t now_ns)
 {
+	const uint64_t from = t->position;
+
 	for (;;) {
 		uint64_t w, lap, own, head;
 		int r;
@@ -294,17 +324,25 @@ int ring_link(struct error *e, struct log *l, struct tail *t, struct frame *f, u
 		head = ring_head(l, t->position);
 		if (head > t->position) { /* w is old: others linked here, and all of it is gone */
 			t->known = false;
-			continue;
+			if (load_acquire(slot_of(l, t->position)) != w) /* read pairs link */
+				continue;
+			t->position = from;
+			return fail(e, SHMQ_ECORRUPT,
+			            "partition %u: its head is ahead of its newest frame; start anew with: "
+			            "mqd topic repair",
+			            l->partition);
 		}
-		if (t->position - head >= l->slot_count)
-			return SHMQ_FULL;
-		if (!t->known) {
+		if (!t->known) { /* before anything is reclaimed on the word of a damaged slot */
 			r = tail_learn(e, l, t, w);
 			if (r == SHMQ_EMPTY)
 				continue;
-			if (r < 0)
+			if (r < 0) {
+				t->position = from;
 				return r;
+			}
 		}
+		if (t->position - head >= l->slot_count)
+			return SHMQ_FULL;
 		frame_seal(f, t, now_ns);
 		if (cas_seq(slot_of(l, t->position), &w, slot_word(own, unit))) /* link:read, tell:sleep */
 			break;

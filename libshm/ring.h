@@ -67,6 +67,9 @@ int ring_look(const struct log *l, uint64_t position);
 /* First position not linked: walks from the hint. */
 uint64_t ring_end(const struct log *l);
 
+/* The same from a position that is known to be at or before it. */
+uint64_t ring_walk(const struct log *l, uint64_t from);
+
 /* First position still there. */
 uint64_t ring_head(const struct log *l, uint64_t near);
 

@@ -79,10 +79,13 @@ int pub_wait(struct shmq_pub *p, struct lane *l, struct wait *w, const struct ho
 
 	if (holder->word != 0 && reader_bury(rs, holder))
 		return 0;
-	if (full == SHMQ_FULL_DROP_OLD && drop_to > ring_head(&l->log, l->tail.position)) {
+	if (l->tail.position > 0 && drop_to > l->tail.position - 1)
+		drop_to = l->tail.position - 1; /* the newest frame stays */
+	if (full == SHMQ_FULL_DROP_OLD && l->tail.position > 0 &&
+	    drop_to > ring_head(&l->log, l->tail.position)) {
 		struct ground g = {.log = &l->log, .readers = rs, .place = &p->q->place};
 
-		ground_force(&g, drop_to < l->tail.position ? drop_to : l->tail.position - 1);
+		ground_force(&g, drop_to);
 		return 0;
 	}
 	if (full == SHMQ_FULL_REJECT || (p->flags & SHMQ_PUB_NO_WAIT)) {

@@ -117,7 +117,9 @@ int track_seek(struct shmq_sub *s, struct track *t, uint64_t base)
 	uint64_t end = ring_end(&t->log), end_offset;
 
 	if (base > end)
-		base = end;
+		return fail(&s->q->error, SHMQ_ECORRUPT,
+		            "topic %s partition %u: its head is ahead of its newest frame", s->topic.name,
+		            t->partition);
 	end_offset = log_end_offset(s, t, end);
 	seek_from(s, t, base, end, end_offset);
 	seek_until(s, t, base, end, end_offset);

@@ -33,7 +33,7 @@ enum lock_state { LOCK_GONE, LOCK_FREE, LOCK_HELD };
 static enum lock_state lock_probe(int dirfd, const char *name)
 {
 	struct flock fl = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	enum lock_state state = LOCK_HELD; /* what cannot be found out counts as alive */
 
 	if (fd < 0)
@@ -180,6 +180,8 @@ int session_attach(struct error *e, const struct session_place *p, const struct 
 			uint64_t w = load_acquire(&p->broker->sessions[slot]); /* alive pairs enter */
 			int r;
 
+			if (session_word_epoch(w) >> 48 != 0)
+				continue; /* damaged: an ID could not carry it */
 			if (session_word_used(w)) {
 				uint64_t epoch = session_word_epoch(w);
 
@@ -215,7 +217,7 @@ bool session_describe(const struct session_place *p, uint64_t id, struct session
 	int fd;
 
 	session_name(name, (unsigned)(id & (SESSIONS - 1)), id >> SESSION_SLOT_BITS);
-	fd = openat(p->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(p->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return false;
 	n = read(fd, out, sizeof *out);

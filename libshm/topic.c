@@ -136,6 +136,10 @@ int topic_log_open(struct topic *t, unsigned partition, bool writable, struct lo
 		if (r == 0)
 			r = map_open(e, t->dirfd, name, writable, FILE_LOG, t->number, &m);
 	}
+	if (r == 0 && ((struct file_head *)m.at)->partition != partition) {
+		r = fail(e, SHMQ_ECORRUPT, "%s: is another partition's", name);
+		map_close(&m);
+	}
 	if (r == 0) {
 		r = log_attach(e, &m, &t->readers.heads[partition].head, out);
 		if (r < 0)
@@ -199,8 +203,10 @@ int topic_open(shmq *q, const char *name, bool create, bool writable, bool *crea
 		if (r == SHMQ_ENOENT && create) {
 			r = shmq_topic_create(q, name, NULL);
 			made = r == 0;
-			if (r == 0 || r == SHMQ_EEXIST)
+			if (r == 0 || r == SHMQ_EEXIST) {
+				r = SHMQ_ENOENT; /* if it goes on vanishing */
 				continue;
+			}
 		}
 		if (r < 0)
 			return r;

@@ -102,7 +102,7 @@ static int topic_make(shmq *q, const char *name, const struct shmq_topic_options
 		int fd, r;
 
 		*number = fetch_add_relaxed(&q->broker->next_number, 1) + 1; /* private once it is ours */
-		if (*number > NUMBER_MAX)
+		if (*number == 0 || *number > NUMBER_MAX)
 			return fail(&q->error, SHMQ_ELIMIT, "topic numbers are used up");
 		snprintf(dir, sizeof dir, "%llu", (unsigned long long)*number);
 		if (mkdirat(q->topics_dirfd, dir, 0700) < 0)
