@@ -468,16 +468,22 @@ int shmq_topic_list(shmq *q, int (*each)(void *context, const char *name, uint64
 	return r < 0 ? r : registry_each(q, list_one, &l);
 }
 
-static void log_info(struct topic *t, unsigned partition, struct shmq_log_info *out)
+static int log_info(struct topic *t, unsigned partition, struct shmq_log_info *out)
 {
 	struct error *e = &t->q->error;
 	struct frame first, last;
 	struct log l = LOG_NONE;
 	uint64_t head, end;
+	int r;
 
 	*out = (struct shmq_log_info){.first_offset = t->first_offset, .end_offset = t->first_offset};
-	if (!topic_log_made(t, partition) || topic_log_open(t, partition, false, &l) != 0)
-		return;
+	if (!topic_log_made(t, partition))
+		return 0;
+	r = topic_log_open(t, partition, false, &l);
+	if (r == SHMQ_ENOENT && topic_check_linked(t) != 0) /* deleted while we look */
+		return SHMQ_ENOENT;
+	if (r != 0)
+		return r;
 	for (unsigned i = 0; i < l.extent_count; i++)
 		if (load_relaxed(&l.extents[i]) & EXTENT_RESERVED) /* relaxed: a figure */
 			out->memory_bytes += EXTENT_BYTES;
@@ -497,6 +503,7 @@ static void log_info(struct topic *t, unsigned partition, struct shmq_log_info *
 		break;
 	}
 	log_close(&l);
+	return 0;
 }
 
 static void readers_info(const struct topic *t, struct shmq_topic_info *info)
@@ -541,8 +548,8 @@ int shmq_topic_info(shmq *q, const char *name, struct shmq_topic_info *info)
 	if (r < 0)
 		return r;
 	readers_info(&t, info);
-	for (unsigned p = 0; logs != NULL && p < t.options.partitions; p++)
-		log_info(&t, p, &logs[p]);
+	for (unsigned p = 0; logs != NULL && r == 0 && p < t.options.partitions; p++)
+		r = log_info(&t, p, &logs[p]);
 	topic_close(&t);
-	return 0;
+	return r;
 }
