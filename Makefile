@@ -128,6 +128,7 @@ STEP_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/step/*.c))
 $(B)/step: $(STEP_OBJ) $(LIB)
 	$(LINK) -o $@ $^ -ldl -lpthread
 
+.SECONDARY:
 .PHONY: check unit bats models step soak
 check: check-deps
 	@$(MAKE) --no-print-directory all

@@ -132,18 +132,20 @@ static int carry_on(struct shmq_pub *p, const unsigned char *carry, size_t bytes
 {
 	struct lines *in = &p->lines;
 	struct lane *l = in->lane;
-	bool stays = l != NULL && (in->partition >= 0 || p->topic.options.partitions == 1) &&
+	bool stays = l != NULL && l->hold.count == 1 && /* a run is given back at once */
+	             (in->partition >= 0 || p->topic.options.partitions == 1) &&
 	             hold_room(&l->hold) >= sizeof(struct frame) + bytes;
 
-	in->stored = bytes;
 	if (stays) {
+		in->stored = bytes;
 		memmove(lines_base(p), carry, bytes);
 		return 0;
 	}
 	in->lane = NULL;
-	in->private_.used = 0;
+	in->stored = in->private_.used = 0;
 	if (column_room(&in->private_, bytes) < 0)
 		return lines_no_memory(p);
+	in->stored = bytes;
 	if (bytes > 0)
 		memmove(in->private_.data, carry, bytes);
 	return 0;
@@ -197,6 +199,8 @@ int lines_flush(struct shmq_pub *p, uint64_t *records)
 	if (r == SHMQ_FULL) { /* dropped and counted; the carry stays, at the start of its room */
 		unsigned char *base = lines_base(p);
 
+		if (in->lane == NULL && log_attached(&l->log)) /* the staged copy */
+			lane_leave(p, l);
 		memmove(base, base + in->pending, in->stored - in->pending);
 		in->stored -= in->pending;
 		in->pending = 0;

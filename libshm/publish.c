@@ -275,10 +275,9 @@ static int send_into_new(struct shmq_pub *p, struct lane *l, const struct shmq_m
 		return fail(&p->q->error, SHMQ_ENOMEM, "no private memory");
 	}
 	/* What takes a run of extents is linked at once: nobody should hold so much while waiting. */
-	if (l->hold.count > 1) {
-		r = lane_flush(p, l);
-		if (r == 0)
-			lane_leave(p, l);
+	if (l->hold.count > 1) { /* all or nothing: refused is not kept for a later flush */
+		r = lane_link(p, l, rows_seal(&l->rows));
+		lane_leave(p, l);
 	}
 	return r;
 }
@@ -320,16 +319,19 @@ int shmq_pub_flush(shmq_pub *p)
 int shmq_pub_idle(shmq_pub *p)
 {
 	uint64_t records;
-	int r = pub_check(p);
+	int full, r = pub_check(p);
 
 	if (r == 0)
 		r = lines_flush(p, &records);
-	if (r == 0)
+	full = r == SHMQ_FULL ? r : 0; /* dropped and counted: what remains is kept all the same */
+	if (r == 0 || r == SHMQ_FULL)
 		r = lines_to_private(p);
 	if (r == 0)
 		r = shmq_pub_flush(p);
 	if (r != 0 && r != SHMQ_FULL)
 		return r;
+	if (r == 0)
+		r = full;
 	for (unsigned i = 0; i < p->topic.options.partitions; i++) {
 		struct lane *l = &p->lanes[i];
 

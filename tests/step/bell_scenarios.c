@@ -43,10 +43,13 @@ static void wait_pause_child(void)
 	wait_with(0);
 }
 
-/* It sleeps: one message must wake it. */
+/* It sleeps: one message must wake it. If it was stopped before, messages are there already, and it
+ * must not sleep at all. */
 static void publish_one(int which)
 {
 	(void)which;
+	if (world.shared->stopped)
+		return;
 	peer_send(&steady, SMALL);
 	view_settle(&all);
 }

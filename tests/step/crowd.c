@@ -75,9 +75,11 @@ static unsigned fill(unsigned writer, size_t bytes)
 
 static unsigned fill_mixed(void)
 {
-	unsigned n = fill(W_FILL, 3000);
+	unsigned n = fill(W_FILL, 3000); /* until there is no slot */
 
 	n += fill(W_FILL, 60000);
+	view_settle(&all);
+	n += fill(W_FILL, LARGE); /* until there is no extent: now those of the dead are needed */
 	view_settle(&all);
 	return n;
 }

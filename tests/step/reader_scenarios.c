@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* reader_scenarios.c - subscribers come and go; publishers that are blocked by them. */
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "crowd.h"
 
 static struct view child_view;
@@ -124,11 +127,13 @@ static void fill_ring(void)
 	peer_close(&p);
 }
 
-/* The child sleeps until there is room: reading must wake it. */
+/* The child sleeps until there is room: reading must wake it. If it was stopped before, there is
+ * room already. */
 static void make_room(int which)
 {
 	(void)which;
-	view_settle(&all);
+	if (!world.shared->stopped)
+		view_settle(&all);
 }
 
 static void nobody_timed_out(void)
@@ -209,6 +214,50 @@ static void late_end(void)
 	crowd_end();
 }
 
+/* ---- a publisher that finds a dead reader ------------------------------------------- */
+
+static void dead_reader(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		view_open(&slow, "a reader that dies", SHMQ_SUB_HOLD, true);
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+		broken("harness: a reader that was to die did not");
+}
+
+static void setup_dead_reader(void)
+{
+	crowd_begin();
+	dead_reader();
+}
+
+/* Full for the dead one: `all` has read everything. */
+static void fill_for_dead(void)
+{
+	struct peer p;
+
+	peer_open(&p, W_BEFORE, 0);
+	for (unsigned i = 0; i < scenario->topic.slots; i++)
+		peer_send(&p, SMALL);
+	peer_close(&p);
+	view_settle(&all);
+}
+
+/* The first of them buries it; then a new reader takes its place, and stays. */
+static void others_take_place(void)
+{
+	if (!late.q) {
+		peer_send(&steady, SMALL);
+		peer_send(&steady, SMALL);
+		view_settle(&all);
+	}
+	others_attach();
+}
+
 const struct scenario reader_scenarios[] = {
 	{ .name = "sub-open", .says = "shmq_sub_open()", .variants = ALL_VARIANTS, .children = 1,
 	  .topic = SMALL_TOPIC, .setup = setup, .child = { open_child }, .others = crowd_lap,
@@ -234,5 +283,9 @@ const struct scenario reader_scenarios[] = {
 	  .variants = KILL | STOP, .children = 1, .topic = SMALL_TOPIC, .setup = crowd_begin,
 	  .child = { try_child }, .ready = full_of_read, .others = others_attach,
 	  .finish = late_end },
+	{ .name = "bury-reader", .says = "a publisher that a dead subscriber holds up",
+	  .variants = KILL | STOP, .children = 1, .topic = SMALL_TOPIC,
+	  .setup = setup_dead_reader, .child = { try_child }, .ready = fill_for_dead,
+	  .others = others_take_place, .finish = late_end },
 	{ .name = NULL },
 };
