@@ -91,7 +91,13 @@ bool reader_gate_raise(const struct readers *rs, const struct reader *r, unsigne
 {
 	uint64_t inc = reader_word_incarnation(r->word), old = word_of(inc, from);
 
-	return cas_seq(reader_gate(rs, r->index, partition), &old, word_of(inc, to)); /* raise:gates */
+	while (!cas_seq(reader_gate(rs, r->index, partition), &old, word_of(inc, to))) { /* raise:gates */
+		if (word_high(old) != inc || word_low_pos(old) == GATE_NONE)
+			return false;
+		if (to != GATE_NONE && widen_pos(old, to) >= to)
+			return true;
+	}
+	return true;
 }
 
 void reader_release(const struct readers *rs, struct reader *r)
@@ -156,26 +162,56 @@ bool reader_bury(const struct readers *rs, const struct holder *h)
 	return true;
 }
 
-bool reader_push_aside(const struct readers *rs, const struct holder *h, unsigned partition,
-                       bool force)
+/* The gate of a reader that was LIVE or HOLD as `w` when the gate was loaded: its gates stand since
+ * before it went live, so one of another incarnation means that the word is old, or damage. */
+static bool gate_still_of(const struct readers *rs, unsigned reader, uint64_t w, uint64_t gate)
+{
+	return gate_is_of(gate, w) || load_acquire(&rs->bell->readers[reader]) == w;
+}
+
+bool reader_push_aside(const struct readers *rs, const struct holder *h, unsigned partition)
 {
 	uint64_t w = h->word, gate = h->gate;
 
 	switch (reader_word_state(w)) {
-	case READER_VIRGIN:
-		return force && cas_seq(&rs->bell->readers[0], &w, 0);
 	case READER_CREATING:
 		return cas_seq(&rs->bell->readers[h->index], &w,
 		               reader_word(READER_FREE, reader_word_incarnation(w), 0));
-	case READER_HOLD:
-		if (!force)
-			return false;
-		/* fallthrough */
 	case READER_LIVE:
-		return cas_seq(reader_gate(rs, h->index, partition), &gate,
+		return gate_still_of(rs, h->index, w, gate) &&
+		       cas_seq(reader_gate(rs, h->index, partition), &gate,
 		               word_of(reader_word_incarnation(w), GATE_NONE));
+	case READER_VIRGIN:
+	case READER_HOLD:
 	case READER_FREE:
 		break;
 	}
-	return true;
+	return false;
+}
+
+static void gate_move_up(const struct readers *rs, unsigned reader, unsigned partition,
+                         uint64_t target)
+{
+	for (;;) {
+		uint64_t w = load_acquire(&rs->bell->readers[reader]), gate;
+
+		if (reader_word_state(w) != READER_LIVE && reader_word_state(w) != READER_HOLD)
+			return;
+		gate = load_acquire(reader_gate(rs, reader, partition)); /* gates pairs raise */
+		if (gate_is_of(gate, w) &&
+		    (word_low_pos(gate) == GATE_NONE || widen_pos(gate, target) >= target))
+			return;
+		if (gate_still_of(rs, reader, w, gate) &&
+		    cas_seq(reader_gate(rs, reader, partition), &gate,
+		            word_of(reader_word_incarnation(w), target)))
+			return;
+	}
+}
+
+void readers_move_up(const struct readers *rs, unsigned partition, uint64_t target)
+{
+	uint64_t used = load_seq(&rs->bell->readers_used);
+
+	for (unsigned i = 1; i < READERS && i < used; i++)
+		gate_move_up(rs, i, partition, target);
 }

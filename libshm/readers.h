@@ -46,7 +46,8 @@ bool reader_gate_set(const struct readers *rs, const struct reader *r, unsigned 
 /* CREATING -> LIVE or HOLD; the first one also ends the virgin reader. False: kicked. */
 bool reader_go_live(const struct readers *rs, struct reader *r, bool hold);
 
-/* Raises an own gate. False: it was overrun (or is no longer ours). pos may be GATE_NONE. */
+/* Raises an own gate; one that a purge or a publisher that drops the oldest has moved is raised from
+ * where it stands. False: it was overrun (or is no longer ours). to may be GATE_NONE. */
 bool reader_gate_raise(const struct readers *rs, const struct reader *r, unsigned partition,
                        uint64_t from, uint64_t to);
 
@@ -69,9 +70,13 @@ uint64_t readers_floor(const struct readers *rs, unsigned partition, uint64_t he
 bool reader_bury(const struct readers *rs, const struct holder *h);
 
 /* The holder has been seen like this long enough: overrun (LIVE) or kicked (CREATING). HOLD and VIRGIN
- * are left alone unless `force` (drop-old). True when it no longer holds. */
-bool reader_push_aside(const struct readers *rs, const struct holder *h, unsigned partition,
-                       bool force);
+ * are left alone. True when it no longer holds. */
+bool reader_push_aside(const struct readers *rs, const struct holder *h, unsigned partition);
+
+/* What is below `target` goes, wanted or not (purge, drop-old): moves up every gate that stands below
+ * it. Readers go on holding from there, and find out by head. Who is attaching, and the virgin
+ * reader, hold from head on: they need no moving. */
+void readers_move_up(const struct readers *rs, unsigned partition, uint64_t target);
 
 /* Whole session ID of a reader word's owner, 0 when it is gone. */
 uint64_t reader_session(const struct readers *rs, uint64_t word);

@@ -82,19 +82,13 @@ int ground_take_slot(const struct ground *g, uint64_t position, struct holder *h
 void ground_force(const struct ground *g, uint64_t target)
 {
 	struct log *l = g->log;
+	uint64_t h;
 
-	for (;;) {
-		uint64_t h = load_acquire(l->head); /* head pairs advance, attach */
-		uint64_t head = widen_pos(h, target);
-		struct holder holder;
-
-		if (head >= target)
-			return;
-		if (readers_floor(g->readers, l->partition, head, target, &holder) < target &&
-		    holder.word != 0) {
-			reader_push_aside(g->readers, &holder, l->partition, true);
-			continue;
-		}
-		cas_seq(l->head, &h, word_of(word_high(h), target)); /* advance:head */
-	}
+	/* Gates first: a reader whose gate is below head holds back what is not there any more, until
+	   it looks. One that goes live in between does that, and looks at once. */
+	readers_move_up(g->readers, l->partition, target);
+	h = load_acquire(l->head); /* head pairs advance, attach */
+	while (widen_pos(h, target) < target &&
+	       !cas_seq(l->head, &h, word_of(word_high(h), target))) /* advance:head */
+		;
 }

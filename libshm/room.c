@@ -109,7 +109,7 @@ int pub_wait(struct shmq_pub *p, struct lane *l, struct wait *w, const struct ho
 		w->holder = *holder;
 		w->seen_ns = now;
 	} else if (holder->word != 0 && now - w->seen_ns >= OVERRUN_NS &&
-	           reader_push_aside(rs, holder, l->log.partition, false)) {
+	           reader_push_aside(rs, holder, l->log.partition)) {
 		return 0;
 	}
 	if (!w->told && now - w->start_ns >= TELL_NS) {

@@ -325,10 +325,16 @@ static int purge_log(struct topic *t, struct log *l, uint64_t *purged)
 	if (end == 0)
 		return 0;
 	ground_of(t, l, &g);
-	if (ring_peek(e, l, ring_head(l, end), &first) != 0)
-		first.offset = 0;
-	ground_force(&g, end - 1);
+	do {
+		r = ring_peek(e, l, ring_head(l, end), &first);
+	} while (r == SHMQ_OVERRUN);
+	if (r != 0) /* damaged: how many go cannot be told */
+		first = (struct frame){.offset = UINT64_MAX};
 	r = ground_take(e, &g, end, sizeof *f, &hold, &holder);
+	if (r == SHMQ_FULL) { /* room comes from what is purged; the newest stays for the next base */
+		ground_force(&g, end - 1);
+		r = ground_take(e, &g, end, sizeof *f, &hold, &holder);
+	}
 	if (r == SHMQ_FULL)
 		return fail(e, SHMQ_ESYSTEM, "topic %s: all its memory is held by publishers; try again",
 		            t->name);
@@ -344,7 +350,8 @@ static int purge_log(struct topic *t, struct log *l, uint64_t *purged)
 		hold.used += sizeof *f;
 		hold.own_end = tail.position;
 		ground_force(&g, tail.position - 1);
-		*purged += tail.offset - first.offset;
+		if (first.offset != UINT64_MAX)
+			*purged += tail.offset - first.offset;
 	}
 	extent_leave(l, t->q->session.id, &hold);
 	return r;
