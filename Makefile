@@ -125,8 +125,9 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(COMMON) $(LIB)
 	$(LINK) -o $@ $^ -l:libjansson.a -lpthread
 
 STEP_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/step/*.c))
-$(B)/step: $(STEP_OBJ) $(LIB)
-	$(LINK) -o $@ $^ -ldl -lpthread
+STEP_WRAP := -Wl,--wrap=syscall,--wrap=clock_gettime,--wrap=nanosleep,--wrap=clock_nanosleep
+$(B)/tests/step/step: $(STEP_OBJ) $(LIB)
+	$(LINK) -static -no-pie $(STEP_WRAP) -o $@ $^
 
 .SECONDARY:
 .PHONY: check unit bats models step soak
@@ -139,9 +140,9 @@ bats: all
 	bats tests
 models:
 	tests/model/run
-step: $(B)/step
-	$(B)/step
-soak: $(B)/step
+step: $(B)/tests/step/step
+	$(B)/tests/step/step
+soak: $(B)/tests/step/step
 	tests/model/run soak
 
 # ---- benchmark -------------------------------------------------------------------------

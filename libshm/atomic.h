@@ -32,6 +32,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+
 typedef _Atomic uint64_t atomic_u64;
 typedef _Atomic uint32_t atomic_u32;
 
@@ -125,9 +133,32 @@ static inline void cpu_relax(void)
 #endif
 }
 
+/* Asks for a cache line that will be written to. */
+static inline void prefetch_write(const void *line)
+{
+#if defined(__x86_64__)
+	/* __builtin_prefetch() takes this only where -mprfchw is set: the line would come shared. A
+	   no-op where the processor does not have it. */
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)line));
+#else
+	__builtin_prefetch(line, 1);
+#endif
+}
+
 /* Copies bytes that another process may be overwriting; what was copied is only used after a
  * fence_acquire() and a check that nobody could have. Not instrumented: this race is the
  * protocol (a sequence lock by position), and ThreadSanitizer has no word for it. */
 void racy_copy(void *to, const void *from, size_t bytes);
+
+/* The same for one cache line, both aligned: in registers, without a call. */
+static inline void racy_copy_line(void *to, const void *from)
+{
+#ifdef UNDER_TSAN
+	racy_copy(to, from, 64);
+#else
+	for (unsigned i = 0; i < 8; i++)
+		((uint64_t *)to)[i] = ((const volatile uint64_t *)from)[i];
+#endif
+}
 
 #endif

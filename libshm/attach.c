@@ -15,9 +15,11 @@ int track_open(struct shmq_sub *s, struct track *t)
 	if (!topic_log_made(&s->topic, t->partition))
 		return SHMQ_EMPTY;
 	r = topic_log_open(&s->topic, t->partition, false, &t->log);
-	if (r == SHMQ_ENOENT)
-		return topic_check_linked(&s->topic) == 0 ? SHMQ_EMPTY : SHMQ_GONE;
-	return r;
+	if (r != SHMQ_ENOENT)
+		return r;
+	r = topic_check_linked(&s->topic);
+	return r != 0 ? r : fail(&s->q->error, SHMQ_ECORRUPT, "topic %s partition %u: its log is missing",
+	                         s->topic.name, t->partition);
 }
 
 /* Nothing at or above a head vanishes while our word is CREATING: places are found, then the gates

@@ -25,6 +25,7 @@
 #define FRAME_ALIGN  64u
 #define EXTENT_BYTES (256u << 10)
 #define SESSIONS     8192u /* slots in the session table: 13 bits */
+#define EXTENTS_MAX  4096u /* of one log: 1 GiB */
 #define NAMES        65536u /* words in the registry */
 #define NAME_WINDOW  64u    /* a name may stand in this many words from its hash on */
 #define READERS      2048u  /* reader words of a topic; number 0 is the virgin reader */
@@ -215,6 +216,31 @@ static inline uint32_t reader_word_epoch(uint64_t w)
 	return (uint32_t)(w >> 13);
 }
 
+/* Watch: {checksum:20 | still:10 | ms:34}. Publishers who find a log full write down, by CAS, whom they
+ * found at which gate (a checksum of its index, word and gate), how long it was seen to stand there (in
+ * 4 ms, at most WATCH_STEP_MS from look to look: what nobody saw does not count, so a host that stood
+ * still overruns nobody) and when they looked (CLOCK_BOOTTIME). So it does not matter whether one
+ * publisher waits or many come and are refused. A lost mark costs one look; two holders of one checksum
+ * (2^-20) make one be overrun early. ms wraps after 198 days: then one look is lost or counts 100 ms. */
+#define WATCH_STEP_MS 100u
+#define WATCH_UNIT_MS 4u
+static inline uint64_t watch_word(uint64_t checksum, uint64_t still, uint64_t ms)
+{
+	return checksum << 44 | (still < 1023 ? still : 1023) << 34 | (ms & ((1ULL << 34) - 1));
+}
+static inline uint64_t watch_checksum(uint64_t w)
+{
+	return w >> 44;
+}
+static inline uint64_t watch_still(uint64_t w)
+{
+	return w >> 34 & 1023;
+}
+static inline uint64_t watch_since_ms(uint64_t w, uint64_t now_ms)
+{
+	return (now_ms - w) & ((1ULL << 34) - 1);
+}
+
 /* ---- files -------------------------------------------------------------------------- */
 
 /* One per session slot, 128 bytes. Writer: the session in that slot, alone, with plain atomic
@@ -276,6 +302,7 @@ _Static_assert(offsetof(struct bell_file, readers) == PAGE, "page");
 
 struct head_line {
 	_Alignas(64) atomic_u64 head;
+	atomic_u64 watch; /* who holds this log back, and since when: see below */
 };
 
 static inline size_t bell_gates_at(unsigned partitions)
@@ -292,7 +319,9 @@ struct log_file {
 	_Alignas(64) atomic_u64 tail_hint; /* about the newest position + 1; publishers, CAS-max */
 	_Alignas(64) atomic_u64 slots_reserved; /* slots whose pages are reserved; CAS-max after
 	                                           fallocate, in steps of SLOT_CHUNK */
-	uint8_t pad[PAGE - 64 * 2 - 8];
+	atomic_u64 run_wanted_ms;  /* until when (CLOCK_BOOTTIME) somebody waits for a run of extents:
+	                              others keep out of the upper half (extent.c); a hint */
+	uint8_t pad[PAGE - 64 * 2 - 16];
 	/* then extents[M], from the next page on slots[N], from the next page on the pool */
 };
 #define SLOT_CHUNK 4096u

@@ -60,9 +60,12 @@ int ground_take(struct error *e, const struct ground *g, uint64_t end, uint64_t 
 	extent_bury_dead(l, ring_head(l, end), g->place);
 	reclaim_to(g, end, UINT64_MAX, holder);
 	r = take(e, g, end, bytes, h);
-	/* A full filesystem is an error, unless a reader is about to free memory that we have. */
-	if (r == SHMQ_ENOSPACE && (reader_word_state(holder->word) == READER_LIVE ||
-	                           reader_word_state(holder->word) == READER_HOLD))
+	if (r == SHMQ_FULL && bytes > EXTENT_BYTES)
+		extent_want_run(l);
+	/* A full filesystem is an error, unless memory that we have is about to be freed: by a reader, or
+	   by us, when we find who is in the way to be dead, or need not wait for it. */
+	if (r == SHMQ_ENOSPACE && holder->word != 0 &&
+	    (reader_word_state(holder->word) != READER_VIRGIN || g->drop_old))
 		return SHMQ_FULL;
 	return r;
 }

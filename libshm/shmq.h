@@ -204,7 +204,8 @@ enum shmq_pub_flags {
 
 struct shmq_pub_options { /* all 0: the defaults */
 	unsigned flags;  /* enum shmq_pub_flags */
-	int64_t wait_ns; /* longest wait for room, per call; 0: for ever */
+	int64_t wait_ns; /* longest wait for room, per call (and those that go on after
+	                    SHMQ_INTERRUPTED); 0: for ever */
 };
 
 /* Opens a publisher on a topic, creating the topic with default options when it is missing;
@@ -244,9 +245,12 @@ int shmq_pub_batch(shmq_pub *p, const struct shmq_message *messages, size_t coun
  * delim must stay the same between two calls of shmq_pub_lines_end(). No keys, no headers;
  * partition -1: frame by frame in turn. Results as shmq_pub_send(); after SHMQ_TIMEOUT or
  * SHMQ_INTERRUPTED from _add, call it again with bytes = 0. *records (may be NULL) receives the
- * number of records linked by this call. SHMQ_EDATA: a record is larger than a quarter of the
- * pool; the ones before it are linked. shmq_pub_idle() may be called between the calls (the
- * incomplete record is kept privately); so may shmq_pub_lines_room() again. */
+ * number of records linked by this call. SHMQ_EDATA from _room: a record is larger than a quarter of
+ * the pool; the ones before it are linked, it is dropped up to its delimiter, and the next call of
+ * _room goes on behind it. SHMQ_FULL: the complete records are dropped and counted. SHMQ_EINVAL:
+ * partition or delimiter change in the middle of a record, or more bytes are added than there is
+ * room. The room is void after any other call on the publisher: ask for it again. What other calls
+ * send goes behind the complete records; an incomplete one is kept privately meanwhile. */
 int shmq_pub_lines_room(shmq_pub *p, int partition, unsigned char delim, void **buffer,
                         size_t *room);
 int shmq_pub_lines_add(shmq_pub *p, size_t bytes, uint64_t *records);
@@ -325,8 +329,8 @@ struct shmq_batch {
 /* The next frame of any partition. Also says that the previous batch was handled: publishers may
  * reuse its memory.
  * Returns 0; SHMQ_EMPTY (nothing now); SHMQ_END; SHMQ_OVERRUN (shmq_sub_missed() says how many
- * were lost; the next call goes on with what is there; this subscriber no longer holds
- * publishers back); SHMQ_GONE; SHMQ_ECORRUPT (a damaged frame was skipped: shmq_error() names it;
+ * were lost; the next call goes on with what is there; a subscriber that stood still for too long no
+ * longer holds publishers back, one that a drop-old topic went past still does from there on); SHMQ_GONE; SHMQ_ECORRUPT (a damaged frame was skipped: shmq_error() names it;
  * the next call goes on behind it). Does not block. */
 int shmq_sub_next(shmq_sub *s, struct shmq_batch *batch);
 
