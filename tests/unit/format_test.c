@@ -118,6 +118,9 @@ static void structures(void)
 	FIELD(struct log_file, head);
 	FIELD(struct log_file, tail_hint);
 	FIELD(struct log_file, slots_reserved);
+	FIELD(struct log_file, run_wanted_ms);
+	FIELD(struct head_line, head);
+	FIELD(struct head_line, watch);
 	FIELD(struct frame, position);
 	FIELD(struct frame, offset);
 	FIELD(struct frame, bytes);
@@ -167,6 +170,9 @@ static void words(void)
 	bits("word head", "pos", word_of(0, ones));
 	bits("word gate", "incarnation", word_of(ones, 0));
 	bits("word gate", "pos", GATE_NONE);
+	bits("word watch", "checksum", watch_word(ones, 0, 0));
+	bits("word watch", "still", watch_word(0, ones, 0));
+	bits("word watch", "ms", watch_word(0, 0, ones));
 	bits("word slot", "lap", slot_word(ones, 0));
 	bits("word slot", "unit", slot_word_unit(ones));
 	bits("word extent-owned", "owned", EXTENT_OWNED);
@@ -477,6 +483,7 @@ static void all_tiles(void)
 	tiles("struct topic_file", sizeof(struct topic_file));
 	tiles("struct bell_file", sizeof(struct bell_file));
 	tiles("struct log_file", sizeof(struct log_file));
+	tiles("struct head_line", sizeof(struct head_line));
 	tiles("struct frame", sizeof(struct frame));
 	tiles("records", RECORDS_HEAD_BYTES);
 	word_tiles("word session", 64);
@@ -485,6 +492,7 @@ static void all_tiles(void)
 	word_tiles("word reader", 64);
 	word_tiles("word head", 64);
 	word_tiles("word gate", 64);
+	word_tiles("word watch", 64);
 	word_tiles("word slot", 64);
 	word_tiles("word extent-owned", 64);
 	word_tiles("word extent-left", 64);
@@ -537,7 +545,7 @@ static void sentences(char *page)
 	sentence(page, "Ta M times ", EXTENT_BYTES, " ");
 	sentence(page, "M extents of ", EXTENT_BYTES, " bytes each");
 	sentence(page, "at ", sizeof(struct bell_file), ", stand the .Em heads");
-	sentence(page, "at the beginning of each ", sizeof(struct head_line), " bytes");
+	sentence(page, "of the logs, for each partition ", sizeof(struct head_line), " bytes");
 	sentence(page, "at ", log_extents_at(), ", stand M extent words");
 	sentence(page, "in steps of ", SLOT_CHUNK, ". An extent is reserved");
 	sentence(page, "in the pool, in steps of ", FRAME_ALIGN, " ");
