@@ -70,16 +70,24 @@ int ground_take(struct error *e, const struct ground *g, uint64_t end, uint64_t 
 	return r;
 }
 
+/* Not full; also when head has passed the position: then others went on, and it is taken. */
+static bool slot_free(const struct log *l, uint64_t position)
+{
+	uint64_t head = ring_head(l, position);
+
+	return head > position || position - head < l->slot_count;
+}
+
 int ground_take_slot(const struct ground *g, uint64_t position, struct holder *holder)
 {
 	uint64_t n = g->log->slot_count;
 
 	*holder = (struct holder){0};
-	if (position - ring_head(g->log, position) < n)
+	if (slot_free(g->log, position))
 		return 0;
 	/* Some more than one, so that this is not done for every frame. */
 	reclaim_to(g, position, position - n + 1 + n / 16, holder);
-	return position - ring_head(g->log, position) < n ? 0 : SHMQ_FULL;
+	return slot_free(g->log, position) ? 0 : SHMQ_FULL;
 }
 
 void ground_force(const struct ground *g, uint64_t target)
