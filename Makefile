@@ -15,6 +15,7 @@ CFLAGS   ?= -O2 -g
 LDFLAGS  ?=
 PREFIX   ?= /usr/local
 DESTDIR  ?=
+OBJCOPY  ?= objcopy
 BINDIR   ?= $(PREFIX)/bin
 MANDIR   ?= $(PREFIX)/share/man
 LIBDIR   ?= $(PREFIX)/lib
@@ -62,7 +63,11 @@ $(B)/libshm/bulk_avx2.o: libshm/bulk.c Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) -O3 -mavx2 -DBULK_AVX2 -c -o $@ $<
 
-$(LIB): $(LIB_OBJ)
+# One object, of which only shmq_* can be seen: nothing of ours collides with a program's names.
+$(B)/libshm.o: $(LIB_OBJ)
+	$(CC) $(SANITIZE) -r -nostdlib -o $@ $^
+	$(OBJCOPY) -w --keep-global-symbol='shmq_*' $@
+$(LIB): $(B)/libshm.o
 	@rm -f $@
 	$(AR) rcs $@ $^
 $(COMMON): $(COMMON_OBJ)
@@ -122,7 +127,8 @@ demo: deps
 
 # ---- tests -----------------------------------------------------------------------------
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*_test.c))
-$(B)/unit/%: $(B)/tests/unit/%.o $(COMMON) $(LIB)
+# Unit tests see the library from inside.
+$(B)/unit/%: $(B)/tests/unit/%.o $(COMMON) $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ -l:libjansson.a -lpthread
 
