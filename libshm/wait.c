@@ -3,6 +3,8 @@
 #include "clock.h"
 #include "consume.h"
 
+#include <sched.h>
+
 /* A reader that looks again at once keeps taking the line that the publisher writes to, and costs it
  * half its rate; one that pauses for up to a microsecond costs it nothing measurable. After SPIN_NS
  * the sleep, and the wake, of some 20 us each are the smaller cost. */
@@ -66,6 +68,7 @@ static bool pause_and_look(shmq_sub *const *subs, size_t count, uint64_t until_n
 		if (relaxed < RELAXES_MAX)
 			continue;
 		relaxed = 0;
+		sched_yield(); /* with more subscribers than CPUs it is others who bring the next message */
 		if (clock_ns(CLOCK_MONOTONIC) >= until_ns)
 			break;
 	}
