@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* room_test.c - full topics: who is waited for, for how long, and who is not. */
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/time.h>
 
 #include "scratch.h"
+#include "small_fs.h"
 #include "topic.h"
 
 #define OVERRUN_MS 1000 /* a subscriber that stands still for so long is overrun */
@@ -329,57 +328,6 @@ static void large_is_not_starved(void)
 
 /* ---- a full filesystem ---- */
 
-static char mountpoint[128];
-
-static bool small_filesystem(void)
-{
-	snprintf(mountpoint, sizeof mountpoint, "%s/tmpfs", scratch);
-	need(mkdir(mountpoint, 0700));
-	if (unshare(CLONE_NEWNS) < 0)
-		return false;
-	mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL); /* fails where it is not a mount */
-	return mount("tmpfs", mountpoint, "tmpfs", 0, "size=8m,mode=700") == 0;
-}
-
-/* A broker of its own on the small filesystem. */
-static shmq *small_broker(void)
-{
-	static unsigned number;
-
-	snprintf(scratch, sizeof scratch, "%.40s/%u", mountpoint, number++);
-	return broker();
-}
-
-static void filler_path(char path[160])
-{
-	snprintf(path, 160, "%s/filler", mountpoint);
-}
-
-static void fill_up(void)
-{
-	char path[160];
-	off_t at = 0;
-	int fd;
-
-	filler_path(path);
-	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-	need(fd < 0);
-	for (off_t step = 1 << 20; step >= 4096; step /= 2)
-		while (posix_fallocate(fd, at, step) == 0)
-			at += step;
-	close(fd);
-}
-
-static void tidy_up(shmq *own, const char *topic)
-{
-	char path[160];
-
-	filler_path(path);
-	unlink(path);
-	need(shmq_topic_delete(own, topic));
-	shmq_close(own);
-}
-
 static void dies_attaching(void *argument)
 {
 	struct topic t;
@@ -425,7 +373,9 @@ static void no_space(const char *name, bool subscribe, bool dead, enum shmq_full
 	is_u64(publish_blocks(p, s, 300), 300, "no space: %s: 18 MB through 8", name);
 	shmq_pub_close(p);
 	shmq_sub_close(s);
-	tidy_up(own, name);
+	free_up();
+	need(shmq_topic_delete(own, name));
+	shmq_close(own);
 }
 
 /* Somebody else fills the filesystem: large messages go where there are pages already. */
@@ -449,7 +399,9 @@ static void no_space_for_a_run(void)
 	is_u64(publish_blocks(p, s, 200), 200, "no space: and small ones");
 	shmq_pub_close(p);
 	shmq_sub_close(s);
-	tidy_up(own, "run");
+	free_up();
+	need(shmq_topic_delete(own, "run"));
+	shmq_close(own);
 }
 
 int main(void)
