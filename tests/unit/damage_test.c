@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * damage_test.c - damaged memory is an error or the right message: never a wrong one, never a signal,
- * never for ever; and looking at it touches no page that is not there.
+ * damage_test.c - damaged memory is an error or the right message: never a wrong one, never a
+ * signal, never for ever; and looking at it touches no page that is not there.
  */
 #include "layout.h"
 #include "scratch.h"
@@ -15,8 +15,10 @@ static shmq *q;
 
 static void topic(const char *name, unsigned partitions)
 {
-	struct shmq_topic_options o = {
-		.partitions = partitions, .slots = SLOTS, .pool_bytes = 1 << 20, .full = SHMQ_FULL_REJECT};
+	struct shmq_topic_options o = {.partitions = partitions,
+				       .slots = SLOTS,
+				       .pool_bytes = 1 << 20,
+				       .full = SHMQ_FULL_REJECT};
 
 	need(shmq_topic_create(q, name, &o));
 }
@@ -37,7 +39,8 @@ static unsigned kind_of(uint64_t offset)
 static void expected(uint64_t offset, char text[32], struct shmq_header *h, struct shmq_message *m)
 {
 	snprintf(text, 32, "message %llu", (unsigned long long)offset);
-	*h = (struct shmq_header){.name = text, .name_len = 7, .value = text + 8, .value_len = strlen(text) - 8};
+	*h = (struct shmq_header){
+	    .name = text, .name_len = 7, .value = text + 8, .value_len = strlen(text) - 8};
 	*m = (struct shmq_message){.value = text, .value_len = strlen(text), .partition = 0};
 	if (kind_of(offset) == 2) {
 		m->key = text + 4;
@@ -88,12 +91,15 @@ static bool is_right(const struct shmq_message *m)
 	expected(m->offset, text, &h, &want);
 	if (same(m->value, m->value_len, "new", 3)) /* of a publisher that came later */
 		return true;
-	if (m->offset >= FRAMES / 4 * ROWS_OF_FOUR || !same(m->value, m->value_len, text, strlen(text)) ||
-	    (m->key == NULL) != (want.key == NULL) || !same(m->key, m->key_len, want.key, want.key_len) ||
+	if (m->offset >= FRAMES / 4 * ROWS_OF_FOUR ||
+	    !same(m->value, m->value_len, text, strlen(text)) ||
+	    (m->key == NULL) != (want.key == NULL) ||
+	    !same(m->key, m->key_len, want.key, want.key_len) ||
 	    m->header_count != want.header_count)
 		return false;
-	return m->header_count == 0 || (same(m->headers->name, m->headers->name_len, h.name, h.name_len) &&
-					same(m->headers->value, m->headers->value_len, h.value, h.value_len));
+	return m->header_count == 0 ||
+	       (same(m->headers->name, m->headers->name_len, h.name, h.name_len) &&
+		same(m->headers->value, m->headers->value_len, h.value, h.value_len));
 }
 
 /* ---- reading it ---- */
@@ -168,7 +174,7 @@ static unsigned char *frame_of(const struct place *at, unsigned position)
 	return at->pool + slot_word_unit(word) * FRAME_ALIGN;
 }
 
-/* What is missing was told; but for the newest frame, which a damaged slot can make look unlinked. */
+/* What is missing was told; but for the newest frame: a damaged slot can make it look unlinked. */
 static bool acceptable(const struct outcome *o, bool exactly_one, unsigned frame, unsigned bit)
 {
 	bool good = o->wrong == 0 && o->calls < CALLS_MAX && o->result == SHMQ_END &&
@@ -176,8 +182,8 @@ static bool acceptable(const struct outcome *o, bool exactly_one, unsigned frame
 		    (o->errors > 0 || o->frames >= FRAMES || frame == FRAMES - 1);
 
 	if (!good)
-		printf("# frame %u, bit %u: %u frames, %u errors, %u wrong messages, result %d\n", frame,
-		       bit, o->frames, o->errors, o->wrong, o->result);
+		printf("# frame %u, bit %u: %u frames, %u errors, %u wrong messages, result %d\n",
+		       frame, bit, o->frames, o->errors, o->wrong, o->result);
 	fflush(stdout);
 	return good;
 }
@@ -187,7 +193,7 @@ struct flips {
 	bool slot, payload, publish;
 };
 
-/* Flips each bit of the header, the payload or the slot of each frame; exit status: 0 all is well. */
+/* Flips each bit of the header, the payload or the slot of each frame; exit status: 0 is good. */
 static void flip_all(void *argument)
 {
 	const struct flips *what = argument;
@@ -246,7 +252,8 @@ static void flips(void)
 		if (one.publish)
 			continue;
 		need(stat(topic_path(q, "flips", "log.0.0"), &after));
-		is_i64(after.st_blocks, before.st_blocks, "no hole of the file was touched: %s", all[i].name);
+		is_i64(after.st_blocks, before.st_blocks, "no hole of the file was touched: %s",
+		       all[i].name);
 		before = after;
 	}
 	need(shmq_topic_delete(q, "flips"));
@@ -275,15 +282,16 @@ static void slots_of_ones(void)
 	shmq_sub_close(s);
 	s = subscriber(q, "ones", 0);
 	o = read_on(s);
-	ok(o.wrong == 0 && o.calls < CALLS_MAX, "slots of ones end: attached later, %u errors, then %d",
-	   o.errors, o.result);
+	ok(o.wrong == 0 && o.calls < CALLS_MAX,
+	   "slots of ones end: attached later, %u errors, then %d", o.errors, o.result);
 	shmq_sub_close(s);
 	o = browse(q, "ones");
-	ok(o.wrong == 0 && o.calls < CALLS_MAX, "slots of ones end: browsing, %u errors, then %d", o.errors,
-	   o.result);
+	ok(o.wrong == 0 && o.calls < CALLS_MAX, "slots of ones end: browsing, %u errors, then %d",
+	   o.errors, o.result);
 	p = publisher(q, "ones", 0, 100);
 	r = publish(p, "new");
-	ok(r < 0 || r == SHMQ_TIMEOUT || r == SHMQ_FULL, "slots of ones are told to publishers: %d", r);
+	ok(r < 0 || r == SHMQ_TIMEOUT || r == SHMQ_FULL, "slots of ones are told to publishers: %d",
+	   r);
 	shmq_pub_close(p);
 	r = shmq_topic_info(q, "ones", &info);
 	ok(r <= 0, "slots of ones: the topic can be looked at: %d", r);
@@ -364,7 +372,8 @@ static void buses(void)
 					    "the place of the newest frame, to a publisher"};
 
 	for (enum bus mode = BUS_SLOT; mode <= BUS_PUBLISH; mode++) {
-		is_i64(finish(start(full_filesystem, &mode)), 0, "full filesystem, damaged: %s", names[mode]);
+		is_i64(finish(start(full_filesystem, &mode)), 0, "full filesystem, damaged: %s",
+		       names[mode]);
 		free_up();
 	}
 }

@@ -43,10 +43,12 @@ static void lengths(shmq_sub *s, char digits[16])
 
 	while (shmq_sub_next(s, &b) == 0) {
 		while (shmq_batch_next(&b, &m) == 1) {
-			bool known = m.value_len < 4 && memcmp(m.value, values[m.value_len], m.value_len) == 0;
+			bool known = m.value_len < 4 &&
+				     memcmp(m.value, values[m.value_len], m.value_len) == 0;
 
 			if (strlen(digits) < 15)
-				strcat(digits, known ? (char[]){(char)('0' + m.value_len), 0} : "?");
+				strcat(digits,
+				       known ? (char[]){(char)('0' + m.value_len), 0} : "?");
 		}
 	}
 }
@@ -69,7 +71,7 @@ static bool whole_in_pieces(shmq_pub *p, shmq_sub *s, int partition, unsigned cu
 	}
 	step(shmq_pub_lines_end(p, &records));
 	lengths(s, digits);
-	for (unsigned i = 0; i < 9 && !ordered; i++) /* frames take turns: as many as came, in any order */
+	for (unsigned i = 0; i < 9 && !ordered; i++) /* frames take turns: sorted */
 		for (char *d = digits; d[0] != '\0' && d[1] != '\0'; d++)
 			if (d[0] > d[1])
 				memcpy(d, (char[]){d[1], d[0]}, 2);
@@ -98,7 +100,7 @@ static void split_everywhere(unsigned partitions, int partition, bool idle)
 /* ---- records longer than an extent (256 KiB), up to the largest ---- */
 
 #define POOL (4u << 20)
-static const size_t long_records[] = {10,     300000,     5,      262144 - 64, 262144,
+static const size_t long_records[] = {10,     300000,        5, 262144 - 64, 262144,
 				      700000, POOL / 4 - 65, 0, 131072,      131071};
 #define LONG_RECORDS (sizeof long_records / sizeof *long_records)
 
@@ -224,7 +226,8 @@ static void refused_is_dropped_whole(void)
 	is_i64(feed_too_much(p), SHMQ_EDATA, "a record of more than a quarter of the pool");
 	step(feed(p, -1, "xxxx"));
 	step(feed(p, -1, "xx\nafter\n"));
-	is_str(contents(q, "refused", -1), "before after ", "what follows its delimiter is published");
+	is_str(contents(q, "refused", -1), "before after ",
+	       "what follows its delimiter is published");
 
 	is_i64(feed_too_much(p), SHMQ_EDATA, "again");
 	is_i64(shmq_pub_lines_end(p, &records), 0, "its input ends within it");
@@ -244,7 +247,8 @@ static void refused_and_full(void)
 	publish_until_full(p, "m");
 	is_i64(feed_too_much(p), SHMQ_EDATA, "a record is refused on a full topic");
 	step(shmq_pub_send(p, &m));
-	is_i64(shmq_pub_lines_end(p, NULL), SHMQ_FULL, "a message that was sent behind it is dropped");
+	is_i64(shmq_pub_lines_end(p, NULL), SHMQ_FULL,
+	       "a message that was sent behind it is dropped");
 	step(shmq_topic_purge(q, "refused-full", NULL));
 	step(feed(p, -1, "next\n"));
 	is_str(contents(q, "refused-full", -1), "next ", "the next input begins clean");
@@ -257,7 +261,7 @@ static void refused_and_full(void)
 static void full_at_the_end(const char *name, bool pool)
 {
 	struct shmq_topic_options o = {
-		.slots = pool ? 65536 : 8, .pool_bytes = 1 << 20, .full = SHMQ_FULL_REJECT};
+	    .slots = pool ? 65536 : 8, .pool_bytes = 1 << 20, .full = SHMQ_FULL_REJECT};
 	shmq_pub *p = topic(name, &o, 1000), *other = publisher(q, name, 0, 1000);
 	static char big[200000];
 	uint64_t records = 9, dropped;

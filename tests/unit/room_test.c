@@ -61,7 +61,8 @@ static int publish_among_signals(shmq_pub *p, int64_t *ms, unsigned *interrupted
 
 	timer(20);
 	*interrupted = 0;
-	while (r == 0 && (r = shmq_pub_flush(p)) == SHMQ_INTERRUPTED && now_ms() - start < LATE_MS) {
+	while (r == 0 && (r = shmq_pub_flush(p)) == SHMQ_INTERRUPTED &&
+	       now_ms() - start < LATE_MS) {
 		r = 0;
 		++*interrupted;
 	}
@@ -118,8 +119,8 @@ static void refusals_overrun(enum shmq_full full, unsigned pub_flags, const char
 	}
 	ms = now_ms() - start;
 	is_i64(r, 0, "%s: a stopped subscriber is overrun", what);
-	ok(ms >= OVERRUN_MS * 9 / 10 && ms < LATE_MS, "%s: after %u refusals in %d ms", what, refused,
-	   (int)ms);
+	ok(ms >= OVERRUN_MS * 9 / 10 && ms < LATE_MS, "%s: after %u refusals in %d ms", what,
+	   refused, (int)ms);
 	for (int i = 0; i < 16 && step(publish(p, "m")); i++) /* head passes it */
 		;
 	is_i64(shmq_sub_next(s, &b), SHMQ_OVERRUN, "%s: it is told", what);
@@ -194,7 +195,8 @@ static void standstill_subscriber(void *argument)
 
 	st->attached = 1;
 	await(&st->read_on);
-	for (int64_t start = now_ms(); st->read < 9 && now_ms() - start < LATE_MS; pause_ms(r != 0)) {
+	for (int64_t start = now_ms(); st->read < 9 && now_ms() - start < LATE_MS;
+	     pause_ms(r != 0)) {
 		r = shmq_sub_next(s, &b);
 		st->read += r == 0;
 		if (r != 0 && r != SHMQ_EMPTY)
@@ -272,7 +274,8 @@ static void drop_old_with_nobody_reading(void)
 	ok(now_ms() - start < LATE_MS / 2, "drop-old: it waits for nobody");
 	s = subscriber(q, "drop-old", 0);
 	is_i64(read_all(s, text, sizeof text), SHMQ_EMPTY, "drop-old: a subscriber comes");
-	ok(strlen(text) > 4 && strcmp(text + strlen(text) - 5, "999  ") == 0, "drop-old: the newest are there: %s", text);
+	ok(strlen(text) > 4 && strcmp(text + strlen(text) - 5, "999  ") == 0,
+	   "drop-old: the newest are there: %s", text);
 	shmq_sub_close(s);
 	shmq_pub_close(p);
 }
@@ -359,7 +362,8 @@ static unsigned publish_blocks(shmq_pub *p, shmq_sub *s, unsigned count)
 /* The pool is larger than the filesystem: what was read is used again. */
 static void no_space(const char *name, bool subscribe, bool dead, enum shmq_full full)
 {
-	struct shmq_topic_options o = {.pool_bytes = 16 << 20, .keep_bytes = 16 << 20, .full = full};
+	struct shmq_topic_options o = {
+	    .pool_bytes = 16 << 20, .keep_bytes = 16 << 20, .full = full};
 	shmq *own = small_broker();
 	shmq_sub *s = NULL;
 	shmq_pub *p;
@@ -395,7 +399,8 @@ static void no_space_for_a_run(void)
 	while (shmq_sub_next(s, &b) == 0)
 		;
 	fill_up();
-	is_i64(publish_bytes(p, large, sizeof large), 0, "no space: a large message where there are pages");
+	is_i64(publish_bytes(p, large, sizeof large), 0,
+	       "no space: a large message where there are pages");
 	is_u64(publish_blocks(p, s, 200), 200, "no space: and small ones");
 	shmq_pub_close(p);
 	shmq_sub_close(s);

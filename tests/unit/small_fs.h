@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* small_fs.h - a filesystem of 8 MB in a mount namespace of this process, so that it can be full. */
+/* small_fs.h - a filesystem of 8 MB, so that it can be full, in a namespace of this process. */
 #ifndef SMALL_FS_H
 #define SMALL_FS_H
 
