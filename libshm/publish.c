@@ -117,6 +117,8 @@ int lane_link(struct shmq_pub *p, struct lane *l, struct frame *f)
 		struct holder holder;
 		uint64_t n = l->log.slot_count;
 
+		if (!topic_live(&p->topic))
+			return topic_gone(&p->topic);
 		r = ring_link(&p->q->error, &l->log, &l->tail, f, hold_at(&l->hold) / FRAME_ALIGN,
 		              pub_now(p));
 		if (r != SHMQ_FULL)
@@ -131,6 +133,8 @@ int lane_link(struct shmq_pub *p, struct lane *l, struct frame *f)
 		return r;
 	l->hold.used += ALIGN_UP(f->length, FRAME_ALIGN);
 	l->hold.own_end = l->tail.position;
+	if (!topic_live(&p->topic)) /* linked into what is over: not acknowledged */
+		return topic_gone(&p->topic);
 	if (bell_ring(&p->topic.bell->arrived)) /* tell:sleep, behind the CAS of ring_link() */
 		counter_add(&c->wakeups, 1);
 	counter_add(&c->frames_linked, 1);

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * control_test.c - topics and sessions while others are killed, stand still or meet an error between
+ * two system calls of theirs.
+ *
+ * The calls below are this program's: a hook runs before the next call of its kind, once.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tap.h"
+#include "topic_end.h"
+#include "topic.h"
+
+/* ---- hooks -------------------------------------------------------------------------- */
+
+struct hook {
+	void (*run)(void);
+	const char *name; /* the last part of the path; NULL: any */
+	int flag;         /* AT_REMOVEDIR; O_RDWR */
+};
+static struct hook on_unlink, on_mkdir, on_link, on_open;
+
+static void hook_run(struct hook *h, const char *path, int flag)
+{
+	const char *slash = strrchr(path, '/');
+	void (*run)(void) = h->run;
+
+	if (run == NULL || flag != h->flag ||
+	    (h->name != NULL && strcmp(slash != NULL ? slash + 1 : path, h->name) != 0))
+		return;
+	h->run = NULL;
+	run();
+}
+
+int unlinkat(int dir, const char *path, int flags)
+{
+	hook_run(&on_unlink, path, flags);
+	return (int)syscall(SYS_unlinkat, dir, path, flags);
+}
+
+int mkdirat(int dir, const char *path, mode_t mode)
+{
+	hook_run(&on_mkdir, path, 0);
+	return (int)syscall(SYS_mkdirat, dir, path, mode);
+}
+
+int linkat(int from, const char *path, int to, const char *name, int flags)
+{
+	hook_run(&on_link, name, 0);
+	return (int)syscall(SYS_linkat, from, path, to, name, flags);
+}
+
+int openat(int dir, const char *path, int flags, ...)
+{
+	mode_t mode = 0;
+	va_list ap;
+
+	va_start(ap, flags);
+	if (flags & (O_CREAT | O_TMPFILE))
+		mode = va_arg(ap, mode_t);
+	va_end(ap);
+	hook_run(&on_open, path, flags & O_ACCMODE);
+	return (int)syscall(SYS_openat, dir, path, flags, mode);
+}
+
+static void die(void)
+{
+	fflush(stdout);
+	kill(getpid(), SIGKILL);
+}
+
+/* At the open behind the one that changes the state: the CAS is the last that is done. */
+static void die_next(void)
+{
+	on_open = (struct hook){die, "topic", O_RDONLY};
+}
+static const struct hook state_changed = {die_next, "topic", O_RDWR};
+
+/* ---- a broker ----------------------------------------------------------------------- */
+
+static char dir[64];
+
+static shmq *broker(void)
+{
+	struct shmq_open_options o = {.dir = dir, .flags = SHMQ_CREATE};
+	shmq *q;
+	int r = shmq_open(&q, &o);
+
+	if (r != 0) {
+		printf("Bail out! shmq_open: %d %s\n", r, shmq_error(q));
+		exit(1);
+	}
+	return q;
+}
+
+static void shell(const char *format, ...)
+{
+	char command[256];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(command, sizeof command, format, ap);
+	va_end(ap);
+	if (system(command) != 0)
+		printf("# failed: %s\n", command);
+}
+
+static void begin(const char *name)
+{
+	printf("# %s\n", name);
+	fflush(stdout); /* a child must not say it again */
+	snprintf(dir, sizeof dir, "/dev/shm/shmq-test-%d", (int)getpid());
+	shell("rm -rf %s", dir);
+}
+
+/* What stands in t/, and in its directories. */
+static unsigned left_over(void)
+{
+	char command[128];
+	unsigned n = 999;
+	FILE *f;
+
+	snprintf(command, sizeof command, "find %s/t -mindepth 1 | wc -l", dir);
+	f = popen(command, "r");
+	if (f == NULL || fscanf(f, "%u", &n) != 1)
+		n = 999;
+	if (f != NULL)
+		pclose(f);
+	return n;
+}
+
+static int send_one(shmq_pub *p, size_t bytes, int partition)
+{
+	static char value[200000];
+	struct shmq_message m = {.value = value, .value_len = bytes, .partition = partition};
+	int r = shmq_pub_send(p, &m);
+
+	return r != 0 ? r : shmq_pub_idle(p);
+}
+
+static unsigned acked_of(shmq_pub *p, unsigned n, int partition)
+{
+	unsigned acked = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		acked += send_one(p, 190000, partition) == 0;
+	return acked;
+}
+
+/* ---- delete and repair -------------------------------------------------------------- */
+
+static shmq *other;
+static shmq_pub *pub;
+static int said;
+
+static void send_to_second(void)
+{
+	said = send_one(pub, 5, 1);
+}
+
+/* A publisher makes its second log just before the directory goes. */
+static void late_log(void)
+{
+	struct shmq_topic_options o = {.partitions = 2};
+	shmq *q;
+
+	begin("the first message to a partition, while the topic is deleted");
+	q = broker(), other = broker();
+	shmq_topic_create(q, "t", &o);
+	shmq_pub_open(other, "t", NULL, &pub, NULL);
+	send_one(pub, 5, 0);
+	on_unlink = (struct hook){send_to_second, NULL, AT_REMOVEDIR};
+	is_i64(shmq_topic_delete(q, "t"), 0, "the topic is deleted");
+	is_i64(said, SHMQ_GONE, "the publisher is told that it is gone");
+	is_u64(acked_of(pub, 100, 1), 0, "nothing is acknowledged behind it");
+	is_u64(left_over(), 0, "nothing is left in t/");
+	shmq_pub_close(pub), shmq_close(other), shmq_close(q);
+}
+
+/* Between the state and everything else. */
+static void killed_admin(bool repair, struct hook *hook, struct hook at, const char *where)
+{
+	struct shmq_topic_info info = {0};
+	uint64_t number;
+	shmq *q;
+	int r;
+
+	begin(repair ? "repair is killed" : "delete is killed");
+	other = broker();
+	shmq_pub_open(other, "t", NULL, &pub, NULL);
+	send_one(pub, 5, 0);
+	shmq_topic_info(other, "t", &info);
+	number = info.number;
+	if (fork() == 0) {
+		q = broker();
+		*hook = at;
+		r = repair ? shmq_topic_repair(q, "t") : shmq_topic_delete(q, "t");
+		_exit(r == 0 ? 0 : 1);
+	}
+	wait(NULL);
+	is_u64(acked_of(pub, 20, 0), 0, "%s: nothing is acknowledged from then on", where);
+	r = shmq_topic_info(other, "t", &info);
+	if (repair) {
+		ok(r == 0 && info.number > number, "%s: the name stands for a new number", where);
+		is_i64(shmq_topic_delete(other, "t"), 0, "%s: which can be deleted", where);
+	} else {
+		is_i64(r, SHMQ_ENOENT, "%s: the topic is gone", where);
+		is_i64(shmq_topic_delete(other, "t"), SHMQ_ENOENT, "%s: for the next deleter too", where);
+	}
+	is_u64(left_over(), 0, "%s: no file is left", where);
+	shmq_pub_close(pub), shmq_close(other);
+}
+
+static void killed_admins(void)
+{
+	const struct hook bell = {die, "bell", 0}, directory = {die, NULL, AT_REMOVEDIR};
+
+	for (int repair = 0; repair < 2; repair++) {
+		killed_admin(repair, &on_open, state_changed, "behind the CAS of the state");
+		killed_admin(repair, &on_unlink, bell, "before the first file goes");
+		killed_admin(repair, &on_unlink, directory, "before the directory goes");
+	}
+}
+
+static void flood(void)
+{
+	uint64_t rows, sum = 0;
+	size_t room;
+	void *at;
+
+	while (sum < 20000000 && shmq_pub_lines_room(pub, 0, '\n', &at, &room) == 0) {
+		memset(at, '\n', room);
+		if (shmq_pub_lines_add(pub, room, &rows) != 0)
+			break;
+		sum += rows;
+	}
+}
+
+static uint64_t first_offset(shmq *q, const char *name)
+{
+	static struct shmq_log_info logs[SHMQ_PARTITIONS_MAX];
+	struct shmq_topic_info info = {.logs = logs};
+
+	return shmq_topic_info(q, name, &info) == 0 ? logs[0].first_offset : 0;
+}
+
+static void repair_offsets(void)
+{
+	struct shmq_topic_options o = {.full = SHMQ_FULL_DROP_OLD};
+	struct topic_brief t;
+	shmq *q;
+
+	begin("offsets of a repaired topic");
+	q = broker(), other = broker();
+	shmq_topic_create(q, "t", &o);
+	shmq_pub_open(other, "t", NULL, &pub, NULL);
+	flood();
+	on_mkdir = (struct hook){flood, NULL, 0};
+	is_i64(shmq_topic_repair(q, "t"), 0, "repaired while a publisher goes on");
+	ok(first_offset(q, "t") >= 40000000 + (1ULL << 40), "they begin behind all of it");
+	shmq_pub_close(pub);
+	/* Moved, and nothing more. */
+	topic_find(q, "t", &t);
+	if (fork() == 0) {
+		q = broker();
+		on_open = state_changed;
+		shmq_topic_repair(q, "t");
+		_exit(0);
+	}
+	wait(NULL);
+	ok(first_offset(q, "t") >= t.first_offset + (1ULL << 40), "again, finished by another");
+	shmq_close(other), shmq_close(q);
+}
+
+/* Damages the newest frame's header: slot 0 of partition 0 of topic 1. */
+static void damage_first_frame(void)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/t/1/log.0.0", dir);
+	fd = open(path, O_RDWR);
+	if (fd < 0 || pwrite(fd, "garbage garbage ", 16, (off_t)log_pool_at(256, 65536)) != 16)
+		printf("# cannot damage %s\n", path);
+	close(fd);
+}
+
+static void repair_lost_rows(void)
+{
+	struct topic_brief t;
+	uint64_t beyond = 0;
+	shmq *q;
+
+	begin("rows of a damaged frame");
+	q = broker();
+	shmq_pub_open(q, "t", NULL, &pub, NULL);
+	send_one(pub, 5, 0);
+	damage_first_frame();
+	topic_find(q, "t", &t);
+	t.first_offset = (1ULL << 40) - 1000; /* so that the jump does not hide them */
+	is_i64(topic_offset_beyond(q, &t, &beyond), 0, "they are counted");
+	ok(beyond >= (2ULL << 40) + (1ULL << 40), "as many as a frame can have");
+	shmq_pub_close(pub), shmq_close(q);
+}
+
+static int delete_said;
+static pid_t deleter;
+
+/* The bell is about to be opened: somebody deletes the topic, and stands still before the directory
+ * goes. */
+static void delete_up_to_directory(void)
+{
+	int status;
+
+	deleter = fork();
+	if (deleter == 0) {
+		shmq *q = broker();
+
+		on_unlink = (struct hook){die, NULL, AT_REMOVEDIR};
+		shmq_topic_delete(q, "t");
+		_exit(1);
+	}
+	waitpid(deleter, &status, 0);
+	delete_said = WIFSIGNALED(status);
+}
+
+static void ghost_open(void)
+{
+	struct shmq_topic_info info = {0};
+	shmq *q;
+
+	begin("opened while it is deleted");
+	q = broker();
+	shmq_topic_create(q, "t", NULL);
+	on_open = (struct hook){delete_up_to_directory, "bell", O_RDWR};
+	is_i64(shmq_pub_open(q, "t", NULL, &pub, NULL), 0, "a publisher opens it");
+	ok(delete_said, "the deleter died on its way");
+	is_i64(send_one(pub, 5, 0), 0, "and publishes");
+	is_i64(shmq_topic_info(q, "t", &info), 0, "to a topic that is there");
+	ok(info.number > 1, "a new one");
+	shmq_pub_close(pub);
+	is_i64(shmq_topic_delete(q, "t"), 0, "it is deleted");
+	is_u64(left_over(), 0, "nothing is left");
+	shmq_close(q);
+}
+
+static void delete_first(void)
+{
+	shmq *q = broker();
+
+	said = shmq_topic_delete(q, "t");
+	shmq_close(q);
+}
+
+static void lost_repair(void)
+{
+	shmq *q;
+
+	begin("repaired while it is deleted");
+	q = broker();
+	shmq_topic_create(q, "t", NULL);
+	on_link = (struct hook){delete_first, "topic", 0};
+	is_i64(shmq_topic_repair(q, "t"), SHMQ_ENOENT, "the one who comes second is told");
+	is_i64(said, 0, "the other one has deleted it");
+	is_u64(left_over(), 0, "the new one is taken back");
+	shmq_close(q);
+}
+
+/* A handle that only observes changes nothing, and sees what will be there. */
+static void observed(void)
+{
+	struct shmq_open_options o = {.dir = dir, .flags = SHMQ_OBSERVE};
+	struct shmq_topic_info info = {0};
+	shmq *q, *see;
+
+	begin("observed half-way");
+	q = broker();
+	shmq_topic_create(q, "t", NULL);
+	if (fork() == 0) {
+		shmq *a = broker();
+
+		on_open = state_changed;
+		shmq_topic_repair(a, "t");
+		_exit(0);
+	}
+	wait(NULL);
+	shmq_open(&see, &o);
+	is_i64(shmq_topic_info(see, "t", &info), 0, "a topic that moves is there");
+	ok(info.number == 2 && info.unread, "under its new number");
+	is_u64(first_offset(see, "t"), 1ULL << 40, "with the offset that it will have");
+	is_u64(left_over(), 4, "nothing was finished by looking");
+	shmq_close(see);
+	shmq_topic_info(q, "t", &info); /* finishes it */
+	if (fork() == 0) {
+		on_open = state_changed;
+		shmq_topic_delete(broker(), "t");
+		_exit(0);
+	}
+	wait(NULL);
+	shmq_open(&see, &o);
+	is_i64(shmq_topic_info(see, "t", &info), SHMQ_ENOENT, "a topic that is deleted is not");
+	shmq_close(see), shmq_close(q);
+}
+
+/* ---- sweep -------------------------------------------------------------------------- */
+
+static void sweep_spares(void)
+{
+	shmq *q;
+
+	begin("what a sweep may not take");
+	q = broker();
+	shmq_topic_create(q, "t", NULL);
+	shmq_topic_create(q, "u", NULL);
+	shell("mkdir %s/t/77 && touch %s/t/77/log.3.0", dir, dir);
+	is_i64(shmq_topic_delete(q, "nothing"), SHMQ_ENOENT, "a name that is not there");
+	is_u64(left_over(), 4, "sweeps, but not what is alive");
+	shmq_close(q);
+}
+
+/* ---- errors are not absence --------------------------------------------------------- */
+
+static void no_descriptors(void)
+{
+	struct rlimit old, none;
+	uint64_t number = 0;
+	struct topic_brief t;
+	shmq *q;
+	int r;
+
+	begin("no descriptors left");
+	q = broker();
+	shmq_topic_create(q, "t", NULL);
+	getrlimit(RLIMIT_NOFILE, &old);
+	none = old;
+	none.rlim_cur = 3;
+	setrlimit(RLIMIT_NOFILE, &none);
+	is_i64(topic_find(q, "t", &t), SHMQ_ESYSTEM, "a name cannot be looked up");
+	is_i64(shmq_topic_create(q, "t", NULL), SHMQ_ESYSTEM, "nor made a second time");
+	is_i64(shmq_topic_delete(q, "t"), SHMQ_ESYSTEM, "nor deleted");
+	is_i64(registry_enter(q, "t", 77), SHMQ_ESYSTEM, "nor entered");
+	setrlimit(RLIMIT_NOFILE, &old);
+	r = topic_find(q, "t", &t);
+	number = t.number;
+	ok(r == 0 && number == 1, "it is there all the time");
+	shmq_close(q);
+}
+
+int main(void)
+{
+	late_log();
+	killed_admins();
+	repair_offsets();
+	repair_lost_rows();
+	ghost_open();
+	lost_repair();
+	observed();
+	sweep_spares();
+	no_descriptors();
+	shell("rm -rf %s", dir);
+	return done();
+}
