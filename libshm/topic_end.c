@@ -289,6 +289,15 @@ static int compare_numbers(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* One number that stands in the registry: over, and whoever ended it has died behind the CAS? */
+static void sweep_registered(shmq *q, uint64_t number)
+{
+	struct topic_brief t, now;
+
+	if (topic_brief_read(q, number, &t) == 0 && t.state != TOPIC_LIVE)
+		topic_find(q, t.name, &now);
+}
+
 /* One directory of t/ whose number was not registered a moment ago. */
 static void sweep_one(shmq *q, uint64_t number)
 {
@@ -330,6 +339,8 @@ void topic_sweep(shmq *q)
 		close(fd);
 	if (numbers != NULL && d != NULL) {
 		registry_tidy(q, numbers);
+		for (uint64_t i = 1; i <= numbers[0]; i++)
+			sweep_registered(q, numbers[i]);
 		qsort(numbers + 1, numbers[0], sizeof *numbers, compare_numbers);
 		sweep_directory(q, d, numbers);
 	}

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bulk.h"
 #include "tap.h"
 #include "topic_end.h"
 #include "topic.h"
@@ -281,34 +282,46 @@ static void repair_offsets(void)
 	shmq_close(other), shmq_close(q);
 }
 
-/* Damages the newest frame's header: slot 0 of partition 0 of topic 1. */
-static void damage_first_frame(void)
+/* Damages the header of a frame in partition 0 of topic 1. */
+static void damage_newest(unsigned slot)
 {
 	char path[96];
+	uint64_t word = 0;
 	int fd;
 
 	snprintf(path, sizeof path, "%s/t/1/log.0.0", dir);
 	fd = open(path, O_RDWR);
-	if (fd < 0 || pwrite(fd, "garbage garbage ", 16, (off_t)log_pool_at(256, 65536)) != 16)
+	if (pread(fd, &word, 8, (off_t)(log_slots_at(256) + 8 * slot)) != 8 ||
+	    pwrite(fd, "garbage garbage ", 16,
+	           (off_t)(log_pool_at(256, 65536) + slot_word_unit(word) * FRAME_ALIGN)) != 16)
 		printf("# cannot damage %s\n", path);
 	close(fd);
 }
 
-static void repair_lost_rows(void)
+/* A frame at offset 2^40 - 1000, `frames` in all, the newest damaged. */
+static void repair_lost_rows(unsigned frames)
 {
+	const uint64_t first = (1ULL << 40) - 1000; /* so that the jump does not hide them */
 	struct topic_brief t;
 	uint64_t beyond = 0;
+	char path[96];
 	shmq *q;
+	int fd;
 
 	begin("rows of a damaged frame");
 	q = broker();
+	shmq_topic_create(q, "t", NULL);
+	snprintf(path, sizeof path, "%s/t/1/topic", dir);
+	fd = open(path, O_RDWR);
+	ok(pwrite(fd, &first, 8, offsetof(struct topic_file, first_offset)) == 8, "prepared");
+	close(fd);
 	shmq_pub_open(q, "t", NULL, &pub, NULL);
-	send_one(pub, 5, 0);
-	damage_first_frame();
+	for (unsigned i = 0; i < frames; i++)
+		send_one(pub, 5, 0);
+	damage_newest(frames - 1);
 	topic_find(q, "t", &t);
-	t.first_offset = (1ULL << 40) - 1000; /* so that the jump does not hide them */
 	is_i64(topic_offset_beyond(q, &t, &beyond), 0, "they are counted");
-	ok(beyond >= (2ULL << 40) + (1ULL << 40), "as many as a frame can have");
+	ok(beyond >= 3ULL << 40, "as many as a frame can have, with %u before it", frames - 1);
 	shmq_pub_close(pub), shmq_close(q);
 }
 
@@ -427,6 +440,87 @@ static void sweep_spares(void)
 	shmq_close(q);
 }
 
+static void bell_and_topic(void)
+{
+	shell("cp %s/t/1/topic %s/t/77/topic && touch %s/t/77/bell", dir, dir, dir);
+}
+
+/* A directory gets its topic, and that its bell, while a sweep looks at it. */
+static void sweep_races(void)
+{
+	shmq *q;
+
+	begin("a topic that is just being made");
+	q = broker();
+	shmq_topic_create(q, "t", NULL);
+	shell("mkdir %s/t/77", dir);
+	on_unlink = (struct hook){bell_and_topic, "77", AT_REMOVEDIR};
+	shmq_topic_delete(q, "nothing");
+	is_u64(left_over(), 5, "loses nothing to a sweep");
+	shmq_close(q);
+}
+
+/* Deleted, but the deleter died behind its CAS, and nobody asks for the name. */
+static void sweep_finishes(void)
+{
+	shmq *q;
+
+	begin("a deletion that nobody asks for");
+	q = broker();
+	shmq_topic_create(q, "t", NULL);
+	shmq_topic_create(q, "u", NULL);
+	if (fork() == 0) {
+		on_open = state_changed;
+		shmq_topic_delete(broker(), "t");
+		_exit(0);
+	}
+	wait(NULL);
+	is_u64(left_over(), 4, "is left half-way");
+	is_i64(shmq_topic_delete(q, "u"), 0, "another topic is deleted");
+	is_u64(left_over(), 0, "and this one with it");
+	shmq_close(q);
+}
+
+static void fill_window(shmq *q, unsigned state, uint64_t number, unsigned step)
+{
+	uint64_t hash = bulk_hash("victim", 6);
+
+	for (unsigned i = 0; i < NAME_WINDOW; i++)
+		store_relaxed(&q->broker->names[(hash + i) % NAMES],
+		              name_word(state, ~hash, number + step * i));
+}
+
+static unsigned names_used(shmq *q)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < NAMES; i++)
+		n += load_relaxed(&q->broker->names[i]) != 0;
+	return n;
+}
+
+/* All words that a name may stand in are taken, by other names of the same hash. */
+static void full_window(void)
+{
+	shmq *q;
+
+	begin("a full window");
+	q = broker();
+	shmq_topic_create(q, "u", NULL);
+	fill_window(q, NAME_TENTATIVE, 1000, 1);
+	is_i64(shmq_topic_create(q, "victim", NULL), 0, "dead creators' words make room");
+	shmq_topic_delete(q, "victim");
+	fill_window(q, NAME_LIVE, 1000, 1);
+	is_i64(shmq_topic_create(q, "victim", NULL), 0, "so do those of topics without files");
+	shmq_topic_delete(q, "victim");
+	fill_window(q, NAME_LIVE, 1, 0); /* u's */
+	is_i64(shmq_topic_create(q, "victim", NULL), SHMQ_ELIMIT, "those of others do not");
+	fill_window(q, NAME_TENTATIVE, 1000, 1);
+	shmq_topic_delete(q, "nothing");
+	is_u64(names_used(q), 1, "a sweep frees words without files");
+	shmq_close(q);
+}
+
 /* ---- errors are not absence --------------------------------------------------------- */
 
 static void no_descriptors(void)
@@ -460,11 +554,15 @@ int main(void)
 	late_log();
 	killed_admins();
 	repair_offsets();
-	repair_lost_rows();
+	repair_lost_rows(1);
+	repair_lost_rows(2);
 	ghost_open();
 	lost_repair();
 	observed();
 	sweep_spares();
+	sweep_races();
+	sweep_finishes();
+	full_window();
 	no_descriptors();
 	shell("rm -rf %s", dir);
 	return done();
