@@ -17,7 +17,8 @@
 /* ---- fork --------------------------------------------------------------------------- */
 
 /* A child must not keep its parent's session locked (the parent would look alive for as long as
- * the child lives), and its mappings are gone (MADV_DONTFORK). */
+ * the child lives): its mappings, the lock with them, are gone (MADV_DONTFORK). Nobody forks between the
+ * making of a lock and that. */
 static pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t handles_once = PTHREAD_ONCE_INIT;
 static struct shmq *handles;
@@ -38,7 +39,7 @@ static void fork_child(void)
 		q->forked = true;
 		if (q->session.fd >= 0)
 			close(q->session.fd);
-		q->session.fd = -1;
+		q->session = SESSION_NONE;
 	}
 	handles = NULL;
 	pthread_mutex_unlock(&handles_lock);
@@ -236,8 +237,11 @@ static int open_dirs(struct shmq *q)
 
 static int attach(struct shmq *q)
 {
-	int r = session_attach(&q->error, &q->place, &q->map, q->program, &q->session);
+	int r;
 
+	pthread_mutex_lock(&handles_lock); /* no fork while descriptors hold the lock */
+	r = session_attach(&q->error, &q->place, &q->map, q->program, &q->session);
+	pthread_mutex_unlock(&handles_lock);
 	if (r == 0)
 		q->counters = &q->broker->counters[q->session.slot];
 	return r;
@@ -254,7 +258,8 @@ int shmq_open(shmq **out, const struct shmq_open_options *o)
 		return SHMQ_ENOMEM;
 	if (o == NULL)
 		o = &defaults;
-	q->dirfd = q->topics_dirfd = q->place.dirfd = q->session.fd = -1;
+	q->dirfd = q->topics_dirfd = q->place.dirfd = -1;
+	q->session = SESSION_NONE;
 	q->map = MAP_NONE;
 	q->observe = (o->flags & SHMQ_OBSERVE) != 0;
 	q->notice = o->notice;

@@ -247,7 +247,10 @@ _Static_assert(sizeof(struct slot_counters) == 2 * CACHE_LINE, "no sharing betwe
 struct broker_file {
 	struct file_head head;
 	uint8_t boot_id[40]; /* of the boot that made it, as text; checked off tmpfs */
-	uint8_t pad0[PAGE - 64 - 40 - 8];
+	uint8_t pad0[PAGE - 64 - 40 - 3 * 8];
+	atomic_u64 sessions_used_hint; /* session words ever used; CAS-max before the first use. Too low:
+	                                  the dead in between are not reaped until it is raised */
+	atomic_u64 reap_hint; /* where to look for dead sessions next; fetch_add; any value will do */
 	atomic_u64 next_number; /* topic numbers given out; fetch_add; a dead creator's is skipped */
 	atomic_u64 sessions[SESSIONS];
 	atomic_u64 names[NAMES];

@@ -65,6 +65,8 @@ int map_aside(struct error *e, int dirfd, size_t bytes, size_t reserve, struct a
 		return r;
 	out->map.writable = true;
 	out->map.bytes = bytes;
+	if (bytes == 0)
+		return 0;
 	r = ftruncate(out->map.fd, (off_t)bytes) < 0
 	            ? fail_errno(e, "sizing a file of %zu bytes in the runtime directory", bytes)
 	            : map_reserve(e, &out->map, 0, reserve);

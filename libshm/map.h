@@ -18,7 +18,8 @@ struct map {
 void file_head_seal(struct file_head *h);
 
 /* A new file of `bytes`, its first `reserve` bytes backed, mapped writable and not yet linked:
- * the caller fills it in and calls map_publish(). EOPNOTSUPP filesystems get a temporary name. */
+ * the caller fills it in and calls map_publish(). 0 bytes: only the file, to be written. EOPNOTSUPP
+ * filesystems get a temporary name. */
 struct aside {
 	struct map map;
 	int dirfd;

@@ -26,7 +26,9 @@ static int bell_make(struct topic *t)
 	unsigned partitions = t->options.partitions;
 	struct bell_file *b;
 	struct aside a;
-	int r = map_aside(&t->q->error, t->dirfd, bell_bytes(partitions), bell_gates_at(partitions), &a);
+	/* With the first rows of gates: a topic that has messages can be read on a full filesystem. */
+	int r = map_aside(&t->q->error, t->dirfd, bell_bytes(partitions),
+	                  bell_gates_at(partitions) + PAGE, &a);
 
 	if (r < 0)
 		return r;

@@ -1,83 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * control_test.c - topics and sessions while others are killed, stand still or meet an error between
- * two system calls of theirs.
- *
- * The calls below are this program's: a hook runs before the next call of its kind, once.
+ * control_test.c - topics come and go while others are killed, stand still or meet an error between two
+ * system calls of theirs.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "hooks.h"
 
 #include "bulk.h"
-#include "tap.h"
-#include "topic_end.h"
 #include "topic.h"
-
-/* ---- hooks -------------------------------------------------------------------------- */
-
-struct hook {
-	void (*run)(void);
-	const char *name; /* the last part of the path; NULL: any */
-	int flag;         /* AT_REMOVEDIR; O_RDWR */
-};
-static struct hook on_unlink, on_mkdir, on_link, on_open;
-
-static void hook_run(struct hook *h, const char *path, int flag)
-{
-	const char *slash = strrchr(path, '/');
-	void (*run)(void) = h->run;
-
-	if (run == NULL || flag != h->flag ||
-	    (h->name != NULL && strcmp(slash != NULL ? slash + 1 : path, h->name) != 0))
-		return;
-	h->run = NULL;
-	run();
-}
-
-int unlinkat(int dir, const char *path, int flags)
-{
-	hook_run(&on_unlink, path, flags);
-	return (int)syscall(SYS_unlinkat, dir, path, flags);
-}
-
-int mkdirat(int dir, const char *path, mode_t mode)
-{
-	hook_run(&on_mkdir, path, 0);
-	return (int)syscall(SYS_mkdirat, dir, path, mode);
-}
-
-int linkat(int from, const char *path, int to, const char *name, int flags)
-{
-	hook_run(&on_link, name, 0);
-	return (int)syscall(SYS_linkat, from, path, to, name, flags);
-}
-
-int openat(int dir, const char *path, int flags, ...)
-{
-	mode_t mode = 0;
-	va_list ap;
-
-	va_start(ap, flags);
-	if (flags & (O_CREAT | O_TMPFILE))
-		mode = va_arg(ap, mode_t);
-	va_end(ap);
-	hook_run(&on_open, path, flags & O_ACCMODE);
-	return (int)syscall(SYS_openat, dir, path, flags, mode);
-}
-
-static void die(void)
-{
-	fflush(stdout);
-	kill(getpid(), SIGKILL);
-}
+#include "topic_end.h"
 
 /* At the open behind the one that changes the state: the CAS is the last that is done. */
 static void die_next(void)
@@ -85,43 +15,6 @@ static void die_next(void)
 	on_open = (struct hook){die, "topic", O_RDONLY};
 }
 static const struct hook state_changed = {die_next, "topic", O_RDWR};
-
-/* ---- a broker ----------------------------------------------------------------------- */
-
-static char dir[64];
-
-static shmq *broker(void)
-{
-	struct shmq_open_options o = {.dir = dir, .flags = SHMQ_CREATE};
-	shmq *q;
-	int r = shmq_open(&q, &o);
-
-	if (r != 0) {
-		printf("Bail out! shmq_open: %d %s\n", r, shmq_error(q));
-		exit(1);
-	}
-	return q;
-}
-
-static void shell(const char *format, ...)
-{
-	char command[256];
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(command, sizeof command, format, ap);
-	va_end(ap);
-	if (system(command) != 0)
-		printf("# failed: %s\n", command);
-}
-
-static void begin(const char *name)
-{
-	printf("# %s\n", name);
-	fflush(stdout); /* a child must not say it again */
-	snprintf(dir, sizeof dir, "/dev/shm/shmq-test-%d", (int)getpid());
-	shell("rm -rf %s", dir);
-}
 
 /* What stands in t/, and in its directories. */
 static unsigned left_over(void)
@@ -507,7 +400,7 @@ static void full_window(void)
 	begin("a full window");
 	q = broker();
 	shmq_topic_create(q, "u", NULL);
-	fill_window(q, NAME_TENTATIVE, 1000, 1);
+	fill_window(q, NAME_TENTATIVE, 1, 0); /* of another name: u's number has files */
 	is_i64(shmq_topic_create(q, "victim", NULL), 0, "dead creators' words make room");
 	shmq_topic_delete(q, "victim");
 	fill_window(q, NAME_LIVE, 1000, 1);

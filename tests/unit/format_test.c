@@ -80,6 +80,8 @@ static void structures(void)
 	FIELD(struct file_head, hash);
 	FIELD(struct broker_file, head);
 	FIELD(struct broker_file, boot_id);
+	FIELD(struct broker_file, sessions_used_hint);
+	FIELD(struct broker_file, reap_hint);
 	FIELD(struct broker_file, next_number);
 	FIELD(struct broker_file, sessions);
 	FIELD(struct broker_file, names);
