@@ -26,7 +26,7 @@ uint64_t topic_file_hash(const struct topic_file *t)
 }
 
 /* What is opened in t/N is opened relative to this: no link in between is followed. */
-int topic_dir_open(shmq *q, uint64_t number)
+int topic_dir_open(struct error *e, const shmq *q, uint64_t number)
 {
 	char dir[24];
 	int fd;
@@ -34,8 +34,8 @@ int topic_dir_open(shmq *q, uint64_t number)
 	snprintf(dir, sizeof dir, "%llu", (unsigned long long)number);
 	fd = openat(q->topics_dirfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
-		return fail(&q->error, SHMQ_ECORRUPT, "t/%s: is not a directory", dir);
-	return fd >= 0 ? fd : fail_errno(&q->error, "opening t/%s", dir);
+		return fail(e, SHMQ_ECORRUPT, "t/%s: is not a directory", dir);
+	return fd >= 0 ? fd : fail_errno(e, "opening t/%s", dir);
 }
 
 static bool state_valid(uint64_t state, uint64_t number)
@@ -86,7 +86,7 @@ void log_name(char name[32], unsigned partition)
 
 int topic_brief_read(shmq *q, uint64_t number, struct topic_brief *out)
 {
-	int r, fd = topic_dir_open(q, number);
+	int r, fd = topic_dir_open(&q->error, q, number);
 	struct map m;
 
 	*out = (struct topic_brief){.number = number};

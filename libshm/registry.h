@@ -34,7 +34,7 @@ struct topic_brief {
 };
 
 /* Opens t/N: its descriptor, SHMQ_ENOENT, or an error. */
-int topic_dir_open(shmq *q, uint64_t number);
+int topic_dir_open(struct error *e, const shmq *q, uint64_t number);
 
 /* Maps and checks t/N/topic, given the descriptor of t/N. 0, SHMQ_ENOENT, SHMQ_ECORRUPT (and *brief has
  * the number), or an error. */

@@ -148,7 +148,7 @@ static int file_open(struct topic *t, struct topic_brief *brief)
 	struct map m;
 	int r;
 
-	t->dirfd = topic_dir_open(t->q, t->number);
+	t->dirfd = topic_dir_open(&t->q->error, t->q, t->number);
 	if (t->dirfd < 0)
 		return t->dirfd;
 	r = topic_file_open(&t->q->error, t->dirfd, t->number, false, &m, brief);

@@ -70,7 +70,7 @@ static int log_beyond_in(struct error *e, int dirfd, const struct topic_brief *t
 int topic_offset_beyond(shmq *q, const struct topic_brief *t, uint64_t *offset)
 {
 	uint64_t beyond = t->first_offset;
-	int r = 0, fd = topic_dir_open(q, t->number);
+	int r = 0, fd = topic_dir_open(&q->error, q, t->number);
 
 	if (fd < 0)
 		return fd;
@@ -90,7 +90,7 @@ int topic_offset_beyond(shmq *q, const struct topic_brief *t, uint64_t *offset)
 static int first_offset_set(shmq *q, const struct topic_brief *from)
 {
 	uint64_t next = topic_word_next(from->state), unset = OFFSET_UNSET, offset;
-	int r, fd = topic_dir_open(q, next);
+	int r, fd = topic_dir_open(&q->error, q, next);
 	struct topic_brief t;
 	struct map m;
 
@@ -149,9 +149,10 @@ static void names_remove(DIR *d, bool over)
 }
 
 /* t/N as a directory stream. NULL: not there, or not to be opened. */
-static DIR *topic_dir_list(shmq *q, uint64_t number, const char *name)
+static DIR *topic_dir_list(const shmq *q, uint64_t number, const char *name)
 {
-	int fd = topic_dir_open(q, number);
+	struct error e; /* why something was to be removed must not be forgotten over it */
+	int fd = topic_dir_open(&e, q, number);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 
 	if (d == NULL && fd >= 0)
@@ -213,7 +214,7 @@ static void remains_remove(shmq *q, uint64_t number)
 int topic_end(shmq *q, uint64_t number, uint64_t state)
 {
 	uint64_t live = TOPIC_LIVE;
-	int r, fd = topic_dir_open(q, number);
+	int r, fd = topic_dir_open(&q->error, q, number);
 	struct topic_brief t;
 	struct map m;
 
@@ -334,6 +335,7 @@ void topic_sweep(shmq *q)
 	uint64_t *numbers = malloc((NAMES + 1) * sizeof *numbers);
 	int fd = openat(q->topics_dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct error before = q->error; /* what is met here is not what was asked for */
 
 	if (d == NULL && fd >= 0)
 		close(fd);
@@ -347,4 +349,5 @@ void topic_sweep(shmq *q)
 	if (d != NULL)
 		closedir(d);
 	free(numbers);
+	q->error = before;
 }
