@@ -155,16 +155,31 @@ static void read_boot_id(uint8_t id[40])
 	close(fd);
 }
 
+static int make_directory(struct shmq *q, const char *name)
+{
+	int fd, r;
+
+	if (mkdirat(q->dirfd, name, 0700) < 0 && errno != EEXIST)
+		return fail_errno(&q->error, "runtime directory %s", q->dir);
+	fd = openat(q->dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return fail_errno(&q->error, "runtime directory %s", q->dir);
+	r = map_give(&q->error, q->dirfd, fd);
+	close(fd);
+	return r;
+}
+
 /* sessions/ and t/ first: whoever finds the broker file finds them. */
 static int make_broker(struct shmq *q)
 {
 	struct broker_file *b;
 	struct aside a;
-	int fd, r;
+	int fd, r = make_directory(q, "sessions");
 
-	if ((mkdirat(q->dirfd, "sessions", 0700) < 0 && errno != EEXIST) ||
-	    (mkdirat(q->dirfd, "t", 0700) < 0 && errno != EEXIST))
-		return fail_errno(&q->error, "runtime directory %s", q->dir);
+	if (r == 0)
+		r = make_directory(q, "t");
+	if (r < 0)
+		return r;
 	fd = openat(q->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fail_errno(&q->error, "runtime directory %s", q->dir);

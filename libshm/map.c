@@ -36,6 +36,17 @@ static int map_fd(struct error *e, struct map *m)
 	return 0;
 }
 
+int map_give(struct error *e, int dirfd, int fd)
+{
+	struct stat st;
+
+	if (geteuid() != 0)
+		return 0;
+	if (fstat(dirfd, &st) < 0 || (st.st_uid != 0 && fchown(fd, st.st_uid, st.st_gid) < 0))
+		return fail_errno(e, "giving a file to the user whose directory it is in");
+	return 0;
+}
+
 /* O_TMPFILE, or a name nobody else uses where the filesystem cannot (some overlays). */
 static int open_aside(struct error *e, struct aside *a)
 {
@@ -55,6 +66,15 @@ static int open_aside(struct error *e, struct aside *a)
 	return a->map.fd >= 0 ? 0 : fail_errno(e, "making a file in the runtime directory");
 }
 
+static int aside_fill(struct error *e, struct map *m, size_t reserve)
+{
+	int r = ftruncate(m->fd, (off_t)m->bytes) < 0
+	                ? fail_errno(e, "sizing a file of %zu bytes in the runtime directory", m->bytes)
+	                : map_reserve(e, m, 0, reserve);
+
+	return r == 0 ? map_fd(e, m) : r;
+}
+
 int map_aside(struct error *e, int dirfd, size_t bytes, size_t reserve, struct aside *out)
 {
 	int r;
@@ -65,13 +85,9 @@ int map_aside(struct error *e, int dirfd, size_t bytes, size_t reserve, struct a
 		return r;
 	out->map.writable = true;
 	out->map.bytes = bytes;
-	if (bytes == 0)
-		return 0;
-	r = ftruncate(out->map.fd, (off_t)bytes) < 0
-	            ? fail_errno(e, "sizing a file of %zu bytes in the runtime directory", bytes)
-	            : map_reserve(e, &out->map, 0, reserve);
-	if (r == 0)
-		r = map_fd(e, &out->map);
+	r = map_give(e, dirfd, out->map.fd);
+	if (r == 0 && bytes > 0)
+		r = aside_fill(e, &out->map, reserve);
 	if (r < 0)
 		map_discard(out);
 	return r;

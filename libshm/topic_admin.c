@@ -72,9 +72,11 @@ static int topic_make(shmq *q, const char *name, const struct shmq_topic_options
 		snprintf(dir, sizeof dir, "%llu", (unsigned long long)*number);
 		if (mkdirat(q->topics_dirfd, dir, 0700) < 0)
 			return fail_errno(&q->error, "making topic %s in %s", name, q->dir);
-		fd = openat(q->topics_dirfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = openat(q->topics_dirfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		r = fd < 0 ? fail_errno(&q->error, "making topic %s", name)
-		           : topic_file_make(q, fd, name, *number, o, first_offset);
+		           : map_give(&q->error, q->topics_dirfd, fd);
+		if (r == 0)
+			r = topic_file_make(q, fd, name, *number, o, first_offset);
 		if (fd >= 0)
 			close(fd);
 		if (r == 0)
@@ -326,25 +328,24 @@ int shmq_topic_list(shmq *q, int (*each)(void *context, const char *name, uint64
 	return r < 0 ? r : registry_each(q, list_one, &l);
 }
 
-static int log_info(struct topic *t, unsigned partition, struct shmq_log_info *out)
-{
-	struct error *e = &t->q->error;
-	struct frame first, last;
-	struct log l = LOG_NONE;
-	uint64_t head, end;
-	int r;
+#define LOOKS 10000 /* some milliseconds */
 
-	r = topic_log_open(t, partition, false, &l);
-	if (r != 0)
-		return r;
-	for (unsigned i = 0; i < l.extent_count; i++)
-		if (load_relaxed(&l.extents[i]) & EXTENT_RESERVED) /* relaxed: a figure */
-			out->memory_bytes += EXTENT_BYTES;
-	/* Again when publishers went a lap round between the two looks. */
-	for (int tries = 0; tries < 100; tries++) {
-		end = ring_end(&l);
-		head = ring_head(&l, end);
-		if (end == 0 || ring_peek(e, &l, head, &first) != 0 || ring_peek(e, &l, end - 1, &last) != 0)
+/* The oldest and the newest frame, as they stood at one time. */
+static int log_ends(struct error *e, const struct log *l, struct shmq_log_info *out)
+{
+	int r = SHMQ_OVERRUN;
+
+	/* Again when publishers went a lap round between two looks. */
+	for (int looks = 0; looks < LOOKS && r != 0 && r != SHMQ_ECORRUPT; looks++) {
+		uint64_t end = ring_end(l), head = ring_head(l, end);
+		struct frame first, last;
+
+		if (end == 0)
+			return 0;
+		r = ring_peek(e, l, head, &first);
+		if (r == 0)
+			r = ring_peek(e, l, end - 1, &last);
+		if (r != 0)
 			continue;
 		out->first_offset = first.offset;
 		out->first_bytes = first.bytes;
@@ -353,10 +354,31 @@ static int log_info(struct topic *t, unsigned partition, struct shmq_log_info *o
 		out->end_bytes = last.bytes + last.value_bytes;
 		out->last_ns = last.time_ns;
 		out->frames = end - head;
-		break;
 	}
+	if (r == SHMQ_OVERRUN)
+		return fail(e, SHMQ_ESYSTEM, "partition %u: publishers are faster than a look at it",
+		            l->partition);
+	if (r == SHMQ_EMPTY)
+		return fail(e, SHMQ_ECORRUPT, "partition %u: its head is ahead of its newest frame",
+		            l->partition);
+	return r;
+}
+
+static int log_info(struct topic *t, unsigned partition, struct shmq_log_info *out)
+{
+	struct error *e = &t->q->error;
+	struct log l = LOG_NONE;
+	int r;
+
+	r = topic_log_open(t, partition, false, &l);
+	if (r != 0)
+		return r;
+	for (unsigned i = 0; i < l.extent_count; i++)
+		if (load_relaxed(&l.extents[i]) & EXTENT_RESERVED) /* relaxed: a figure */
+			out->memory_bytes += EXTENT_BYTES;
+	r = log_ends(e, &l, out);
 	log_close(&l);
-	return 0;
+	return r;
 }
 
 static void readers_info(const struct topic *t, struct shmq_topic_info *info)

@@ -317,6 +317,81 @@ static void observed(void)
 	shmq_close(see), shmq_close(q);
 }
 
+/* ---- looking ------------------------------------------------------------------------ */
+
+static void looking(void)
+{
+	struct shmq_open_options o = {.dir = dir, .flags = SHMQ_OBSERVE};
+	static struct shmq_log_info logs[SHMQ_PARTITIONS_MAX];
+	struct shmq_topic_info info = {.logs = logs};
+	shmq *q, *see;
+	unsigned before;
+
+	begin("looking");
+	q = broker();
+	shmq_topic_create(q, "t", NULL);
+	shmq_open(&see, &o);
+	before = opens;
+	is_i64(shmq_topic_info(see, "t", &info), 0, "a topic that nobody has opened");
+	ok(opens - before < 10, "is looked at once, not again and again");
+	shmq_close(see);
+	shmq_pub_open(q, "t", NULL, &pub, NULL);
+	send_one(pub, 5, 0);
+	send_one(pub, 5, 0);
+	is_i64(shmq_topic_info(q, "t", &info), 0, "two messages");
+	is_u64(logs[0].end_offset - logs[0].first_offset, 2, "are counted");
+	damage_newest(1);
+	is_i64(shmq_topic_info(q, "t", &info), SHMQ_ECORRUPT, "a damaged one is an error, not nothing");
+	shmq_pub_close(pub), shmq_close(q);
+}
+
+/* A checksum proves that the bytes are those that were written, not that they make sense. */
+static void impossible_options(void)
+{
+	struct shmq_topic_info info = {0};
+	struct topic_brief t;
+	struct map m;
+	shmq *q;
+	int fd;
+
+	begin("options that cannot be");
+	q = broker();
+	shmq_topic_create(q, "t", NULL);
+	fd = topic_dir_open(&q->error, q, 1);
+	if (topic_file_open(&q->error, fd, 1, true, &m, &t) == 0) {
+		struct topic_file *f = m.at;
+
+		f->options.partitions = 1000000;
+		f->hash = topic_file_hash(f);
+		map_close(&m);
+	}
+	close(fd);
+	is_i64(topic_brief_read(q, 1, &t), SHMQ_ECORRUPT, "are damage");
+	is_i64(shmq_topic_info(q, "t", &info), SHMQ_ECORRUPT, "to who looks");
+	is_i64(shmq_topic_repair(q, "t"), SHMQ_ECORRUPT, "and to who repairs");
+	is_i64(shmq_topic_delete(q, "t"), 0, "it can be deleted");
+	is_u64(left_over(), 0, "nothing is left");
+	shmq_close(q);
+}
+
+/* t/1 leads elsewhere. */
+static void symbolic_link(void)
+{
+	struct topic_brief t;
+	shmq *q;
+
+	begin("a symbolic link in t/");
+	q = broker();
+	shmq_topic_create(q, "t", NULL);
+	shell("mv %s/t/1 %s/elsewhere && ln -s ../elsewhere %s/t/1", dir, dir, dir);
+	is_i64(topic_find(q, "t", &t), SHMQ_ECORRUPT, "is not followed");
+	is_i64(shmq_topic_delete(q, "t"), 0, "it can be deleted");
+	is_u64(left_over(), 0, "and the link is gone");
+	shell("mv %s/elsewhere %s/t/1", dir, dir);
+	is_i64(topic_brief_read(q, 1, &t), 0, "what it led to is not");
+	shmq_close(q);
+}
+
 /* ---- sweep -------------------------------------------------------------------------- */
 
 static void sweep_spares(void)
@@ -452,6 +527,9 @@ int main(void)
 	ghost_open();
 	lost_repair();
 	observed();
+	looking();
+	impossible_options();
+	symbolic_link();
 	sweep_spares();
 	sweep_races();
 	sweep_finishes();

@@ -42,6 +42,8 @@ static void hook_run(struct hook *h, const char *path, int flag)
 	run();
 }
 
+static unsigned opens; /* calls so far */
+
 int unlinkat(int dir, const char *path, int flags)
 {
 	hook_run(&on_unlink, path, flags);
@@ -65,6 +67,7 @@ int openat(int dir, const char *path, int flags, ...)
 	mode_t mode = 0;
 	va_list ap;
 
+	opens++;
 	va_start(ap, flags);
 	if (flags & (O_CREAT | O_TMPFILE))
 		mode = va_arg(ap, mode_t);

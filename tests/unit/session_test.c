@@ -269,12 +269,62 @@ static void left_files(void)
 	is_u64(session_files(), 0, "and none is left");
 }
 
+/* ---- root's visit ------------------------------------------------------------------- */
+
+#define SOMEBODY 12345
+
+static void as_somebody(void)
+{
+	struct shmq_message m = {.value = "x", .value_len = 1, .partition = -1};
+	shmq_pub *pub;
+	shmq *q;
+	int r = setgid(SOMEBODY) < 0 || setuid(SOMEBODY) < 0;
+
+	if (r == 0) {
+		q = broker();
+		r = shmq_pub_open(q, "t", NULL, &pub, NULL) != 0 || shmq_pub_send(pub, &m) != 0 ||
+		    shmq_pub_flush(pub) != 0 || shmq_topic_delete(q, "t") != 0 ||
+		    shmq_topic_create(q, "t", NULL) != 0;
+		if (r != 0)
+			printf("# %s\n", shmq_error(q));
+	}
+	fflush(stdout);
+	_exit(r);
+}
+
+static void visit(void)
+{
+	struct shmq_message m = {.value = "x", .value_len = 1, .partition = -1};
+	shmq_pub *pub;
+	int status = 1;
+	shmq *q;
+
+	begin("root in a user's directory");
+	if (geteuid() != 0) {
+		skip("needs root");
+		return;
+	}
+	shell("mkdir -m 700 %s && chown %d:%d %s", dir, SOMEBODY, SOMEBODY, dir);
+	q = broker();
+	shmq_pub_open(q, "t", NULL, &pub, NULL);
+	ok(shmq_pub_send(pub, &m) == 0 && shmq_pub_flush(pub) == 0, "root publishes there");
+	shmq_pub_close(pub), shmq_close(q);
+	if (fork() == 0)
+		as_somebody();
+	wait(&status);
+	is_i64(status, 0, "the user goes on with all of it");
+	q = broker();
+	is_i64(shmq_topic_delete(q, "t"), 0, "and root with what is the user's");
+	shmq_close(q);
+}
+
 int main(void)
 {
 	forked();
 	descriptors();
 	behind_living();
 	left_files();
+	visit();
 	overlay(); /* last: in a mount namespace of its own */
 	shell("rm -rf %s", dir);
 	return done();
