@@ -79,7 +79,9 @@ int broker_check(shmq *q, bool change)
 	if (q->forked)
 		return fail(&q->error, SHMQ_EFORKED,
 		            "this handle was opened before fork(); open one in the child");
-	if (q->map.at == NULL || (change && q->observe))
+	if (q->map.at == NULL)
+		return fail(&q->error, SHMQ_EINVAL, "this handle was not opened: shmq_open() had failed");
+	if (change && q->observe)
 		return fail(&q->error, SHMQ_EINVAL, "this handle only observes");
 	return 0;
 }

@@ -93,18 +93,29 @@ int map_aside(struct error *e, int dirfd, size_t bytes, size_t reserve, struct a
 	return r;
 }
 
-int map_publish(struct error *e, struct aside *a, const char *name)
+/* Where /proc is not mounted the kernel links a nameless file only for its maker (since Linux 6.10) or for
+ * root: then errno is ENOTSUP, as ENOENT would say that the directory is gone. */
+static int link_nameless(const struct aside *a, const char *name)
 {
 	char proc[40];
-	int r, saved;
+	int r;
 
-	if (a->temp[0] != '\0') {
-		r = linkat(a->dirfd, a->temp, a->dirfd, name, 0);
-	} else {
-		snprintf(proc, sizeof proc, "/proc/self/fd/%d", a->map.fd);
-		r = linkat(AT_FDCWD, proc, a->dirfd, name, AT_SYMLINK_FOLLOW);
-	}
-	saved = errno;
+	snprintf(proc, sizeof proc, "/proc/self/fd/%d", a->map.fd);
+	r = linkat(AT_FDCWD, proc, a->dirfd, name, AT_SYMLINK_FOLLOW);
+	if (r == 0 || errno != ENOENT || access("/proc/self/fd", F_OK) == 0)
+		return r;
+	r = linkat(a->map.fd, "", a->dirfd, name, AT_EMPTY_PATH);
+	if (r < 0 && errno == ENOENT)
+		errno = ENOTSUP;
+	return r;
+}
+
+int map_publish(struct error *e, struct aside *a, const char *name)
+{
+	int r = a->temp[0] != '\0' ? linkat(a->dirfd, a->temp, a->dirfd, name, 0)
+	                           : link_nameless(a, name);
+	int saved = errno;
+
 	if (r == 0) {
 		if (a->temp[0] != '\0')
 			unlinkat(a->dirfd, a->temp, 0);
@@ -113,6 +124,9 @@ int map_publish(struct error *e, struct aside *a, const char *name)
 	map_discard(a);
 	if (saved == EEXIST)
 		return fail(e, SHMQ_EEXIST, "%s is there already", name);
+	if (saved == ENOTSUP)
+		return fail(e, SHMQ_ESYSTEM, "linking %s into the runtime directory: /proc is not mounted",
+		            name);
 	errno = saved;
 	return fail_errno(e, "linking %s into the runtime directory", name);
 }

@@ -550,6 +550,15 @@ on_small_tmpfs() {
 	[[ $stderr == "mqd: topic 'v': "*"No space left on device"* ]]
 }
 
+@test "beyond the limit of ulimit -f: an error, not death by a signal" {
+	mqd topic create t
+	run -71 --separate-stderr bash -c 'ulimit -f 2; mqpub -m x t'
+	[[ $stderr == "mqpub: "*"File too large"* ]]
+	run -71 --separate-stderr bash -c 'ulimit -f 2; mqsub -e t'
+	[[ $stderr == "mqsub: "*"File too large"* ]]
+	[ "$(mqd topic list)" = t ]
+}
+
 # ---- what stands in the way ----
 
 # patch FILE OFFSET OCTAL: one byte.

@@ -318,8 +318,54 @@ static void visit(void)
 	shmq_close(q);
 }
 
+/* ---- odd surroundings --------------------------------------------------------------- */
+
+static int ignore(void *context, const char *name, uint64_t number)
+{
+	(void)context, (void)name, (void)number;
+	return 0;
+}
+
+static void not_opened(void)
+{
+	struct shmq_open_options o = {.dir = dir};
+	shmq *q;
+
+	begin("a handle whose opening has failed");
+	is_i64(shmq_open(&q, &o), SHMQ_ENOENT, "there is no broker");
+	is_i64(shmq_topic_list(q, ignore, NULL), SHMQ_EINVAL, "it cannot be used");
+	ok(strstr(shmq_error(q), "not opened") != NULL, "and says so: %s", shmq_error(q));
+	shmq_close(q);
+}
+
+static void without_proc(void)
+{
+	int status = 1;
+
+	begin("without /proc");
+	if (geteuid() != 0) {
+		skip("needs root");
+		return;
+	}
+	fflush(stdout);
+	if (fork() == 0) {
+		alarm(10);
+		if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    mount("none", "/proc", "tmpfs", 0, NULL) < 0)
+			_exit(77);
+		_exit(shmq_topic_create(broker(), "t", NULL) == 0 ? 0 : 1);
+	}
+	wait(&status);
+	if (WEXITSTATUS(status) == 77)
+		skip("cannot hide /proc");
+	else
+		is_i64(status, 0, "root makes a topic");
+}
+
 int main(void)
 {
+	not_opened();
+	without_proc();
 	forked();
 	descriptors();
 	behind_living();
