@@ -7,7 +7,7 @@
 static shmq *q; /* of the harness side, and of the child: each its own */
 static struct peer child;
 
-enum { CHILD_SAID, OTHERS_SAID, WAS_THERE, BEYOND }; /* in shared->number */
+enum { CHILD_SAID, OTHERS_SAID, WAS_THERE, BEYOND, LINKED }; /* in shared->number */
 
 static int64_t *said(void)
 {
@@ -374,12 +374,12 @@ static void open_ended_others(void)
 
 	if (!all.q) {
 		uint32_t sent = s->sent[W_CHILD];
-		bool linked = child_has_linked();
 
+		said()[LINKED] = child_has_linked();
 		if (delete() != SHMQ_OK)
 			broken("a topic that is there cannot be deleted");
 		forget_topic();
-		if (!linked)
+		if (!said()[LINKED])
 			s->sent[W_CHILD] = sent;
 		if (create() != SHMQ_OK)
 			broken("a topic that was deleted cannot be made again");
@@ -390,6 +390,8 @@ static void open_ended_others(void)
 
 static void open_ended_end(void)
 {
+	if (said()[LINKED]) /* what it has recorded since is of the old topic */
+		world.shared->sent[W_CHILD] = world.shared->acked[W_CHILD] = 0;
 	crowd_end();
 	delete();
 	check_swept();
