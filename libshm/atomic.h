@@ -20,6 +20,8 @@
  *            (seq_cst both, bell.c)                    slot (seq_cst both): one sees the other
  *   enter    CAS of a session word (session.c)  pairs  alive    load of a session word
  *   name     CAS of a registry word             pairs  lookup   load of a registry word
+ *   end      CAS of a topic's state             pairs  live     load of a topic's state
+ *   first    CAS of a topic's first offset      pairs  offset   load of it
  *
  * Objects in shared memory are only ever reached through these functions or copied with
  * racy_copy(); there is no lock anywhere.

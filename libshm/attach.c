@@ -135,8 +135,7 @@ int shmq_sub_open(shmq *q, const char *topic, const struct shmq_sub_options *o, 
 	s->from = o->from;
 	s->until = o->until;
 	s->until_set = o->until_set;
-	s->topic.dirfd = -1;
-	s->topic.bell_map = MAP_NONE;
+	s->topic = TOPIC_NONE;
 	r = topic_open(q, topic, false, true, NULL, &s->topic);
 	if (r == 0)
 		r = tracks_make(s, o);

@@ -5,7 +5,7 @@
  *
  *   DIR/broker            session table, registry of topic names, counters
  *   DIR/sessions/S.E      one locked file per session: slot S, epoch E
- *   DIR/t/N/topic         topic number N: its options; immutable but for one state word
+ *   DIR/t/N/topic         topic number N: its options; immutable but for two words
  *   DIR/t/N/bell          bells, readers, heads, gates
  *   DIR/t/N/log.P.0       partition P: extents, slots, pool
  *
@@ -47,7 +47,7 @@ struct file_head {
 	uint32_t partitions;
 	uint32_t slots;   /* frames a log holds: N */
 	uint32_t extents; /* 256 KiB pieces of a log's pool: M */
-	uint64_t first_offset; /* of the first message of a log's incarnation */
+	uint64_t first_offset; /* of a log's first message */
 	uint64_t hash;    /* XXH3-64 of the fields above */
 };
 _Static_assert(sizeof(struct file_head) == 64, "on disk as drawn");
@@ -98,6 +98,23 @@ static inline uint64_t name_word_number(uint64_t w)
 static inline bool name_word_may_be(uint64_t w, uint64_t hash)
 {
 	return ((w ^ name_word(0, hash, 0)) << 2 >> (NUMBER_BITS + 2)) == 0;
+}
+
+/* State word of a topic: {next:62 | state:2}; next is 0 but in MOVED. Writer: whoever deletes or repairs
+ * it, once, by CAS; that CAS is the moment of it. From then on nothing that is linked here is
+ * acknowledged, and whoever meets the word finishes the rest. */
+enum topic_state { TOPIC_LIVE = 1, TOPIC_DELETED = 2, TOPIC_MOVED = 3 };
+static inline uint64_t topic_moved(uint64_t next)
+{
+	return next << 2 | TOPIC_MOVED;
+}
+static inline unsigned topic_word_state(uint64_t w)
+{
+	return (unsigned)(w & 3);
+}
+static inline uint64_t topic_word_next(uint64_t w)
+{
+	return w >> 2;
 }
 
 /* Slot word: {lap:40 | unit:24}. Position i stands in slot i mod N with lap i/N + 1; unit is the
@@ -256,7 +273,10 @@ _Static_assert(sizeof(struct slot_counters) == 2 * CACHE_LINE, "no sharing betwe
 struct broker_file {
 	struct file_head head;
 	uint8_t boot_id[40]; /* of the boot that made it, as text; checked off tmpfs */
-	uint8_t pad0[PAGE - 64 - 40 - 8];
+	uint8_t pad0[PAGE - 64 - 40 - 3 * 8];
+	atomic_u64 sessions_used_hint; /* session words ever used; CAS-max before the first use. Too low:
+	                                  the dead in between are not reaped until it is raised */
+	atomic_u64 reap_hint; /* where to look for dead sessions next; fetch_add; any value will do */
 	atomic_u64 next_number; /* topic numbers given out; fetch_add; a dead creator's is skipped */
 	atomic_u64 sessions[SESSIONS];
 	atomic_u64 names[NAMES];
@@ -274,7 +294,8 @@ struct session_file {
 };
 _Static_assert(sizeof(struct session_file) == 64, "as drawn");
 
-enum topic_state { TOPIC_LIVE = 1, TOPIC_DELETED = 2 };
+/* First offset of a topic that repair has made and nobody has moved to yet. */
+#define OFFSET_UNSET UINT64_MAX
 
 struct topic_file {
 	struct file_head head;
@@ -282,7 +303,9 @@ struct topic_file {
 	uint64_t created_ns;
 	uint64_t creator; /* session ID: a dead creator's unregistered topic is swept */
 	uint64_t hash;    /* of options .. creator and name */
-	atomic_u64 state; /* LIVE -> DELETED, once, by CAS of the deleter */
+	atomic_u64 state; /* topic_moved() and so on, above */
+	atomic_u64 first_offset; /* of its logs: OFFSET_UNSET -> behind the old ones, once, by CAS of
+	                            whoever moves the name here; 0 where there was nothing before */
 	char name[SHMQ_NAME_MAX + 1];
 };
 

@@ -112,6 +112,8 @@ int lane_room(struct shmq_pub *p, struct lane *l, uint64_t bytes)
 
 static int link_try(struct shmq_pub *p, struct lane *l, struct frame *f)
 {
+	if (!topic_live(&p->topic))
+		return topic_gone(&p->topic);
 	return ring_link(&p->q->error, &l->log, &l->tail, f, hold_at(&l->hold) / FRAME_ALIGN,
 	                 pub_now(p));
 }
@@ -148,6 +150,8 @@ int lane_link(struct shmq_pub *p, struct lane *l, struct frame *f)
 		return r;
 	l->hold.used += ALIGN_UP(f->length, FRAME_ALIGN);
 	l->hold.own_end = l->tail.position;
+	if (!topic_live(&p->topic)) /* linked into what is over: not acknowledged */
+		return topic_gone(&p->topic);
 	/* Small frames: the lines of one a little further on, which readers had last, are asked back. */
 	for (unsigned i = 0; i < 3 && f->length <= 3 * CACHE_LINE; i++)
 		prefetch_write(l->log.pool + hold_at(&l->hold) + (PREFETCH_LINES + i) * CACHE_LINE);

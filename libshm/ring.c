@@ -223,6 +223,18 @@ static int copy_grow(struct copy *c, size_t bytes, size_t kept)
 	return 0;
 }
 
+/* The slot looks empty, but the next one is linked: then it is damaged. */
+static bool skipped(const struct log *l, uint64_t position)
+{
+	uint64_t w;
+
+	if (!slot_backed(l, position + 1))
+		return false;
+	w = load_acquire(slot_of(l, position + 1)); /* read pairs link */
+	return slot_word_lap(w) == lap_of(l, position + 1) && frame_is_at(l, w, position + 1) &&
+	       slot_word_lap(load_acquire(slot_of(l, position))) < lap_of(l, position); /* read:link */
+}
+
 /* Looks at the slots from a position on, at most to the end of their cache line, once: a reader close
  * behind a publisher would take that line from it for every frame. 0, or as frame_at(). */
 static int words_look(const struct log *l, uint64_t position, struct words *ws)
@@ -238,8 +250,10 @@ static int words_look(const struct log *l, uint64_t position, struct words *ws)
 		if (slot_word_lap(ws->word[n]) != lap)
 			break;
 	}
+	if (n == 0 && slot_word_lap(ws->word[0]) < lap)
+		return skipped(l, position) ? SHMQ_ECORRUPT : SHMQ_EMPTY;
 	if (n == 0)
-		return slot_word_lap(ws->word[0]) < lap ? SHMQ_EMPTY : newer_lap(l, position);
+		return newer_lap(l, position);
 	ws->to = position + n;
 	return 0;
 }

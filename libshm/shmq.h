@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 #define SHMQ_VERSION "0.1.0"
-#define SHMQ_FORMAT_VERSION 1 /* of the files in the runtime directory */
+#define SHMQ_FORMAT_VERSION 2 /* of the files in the runtime directory */
 
 #define SHMQ_NAME_MAX 249       /* bytes in a topic name, as in Kafka */
 #define SHMQ_PARTITIONS_MAX 256 /* partitions of one topic */
@@ -154,8 +154,9 @@ int shmq_topic_delete(shmq *q, const char *name);
 int shmq_topic_purge(shmq *q, const char *name, uint64_t *purged);
 
 /* Starts a new incarnation of a topic whose memory is damaged: same name and options, a new
- * number, offsets that go on beyond every old one (next multiple of 2^24, and 2^24 more),
- * none of the old messages. Attached sessions get SHMQ_GONE. */
+ * number, offsets that go on beyond every old one (a multiple of 2^40, at least 2^40 more), none
+ * of the old messages. Attached sessions get SHMQ_GONE. Returns 0, SHMQ_ENOENT, SHMQ_ECORRUPT
+ * (its options are lost), SHMQ_ELIMIT (offsets beyond 2^53), SHMQ_ENOSPACE, SHMQ_ESYSTEM. */
 int shmq_topic_repair(shmq *q, const char *name);
 
 /* Fills *info. info->logs, when not NULL, must have room for SHMQ_PARTITIONS_MAX entries.

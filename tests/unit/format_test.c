@@ -17,7 +17,7 @@
 #include "layout.h"
 #include "records_format.h"
 #include "tap.h"
-#include "topic_make.h"
+#include "topic_check.h"
 
 #define CELLS 3
 
@@ -80,6 +80,8 @@ static void structures(void)
 	FIELD(struct file_head, hash);
 	FIELD(struct broker_file, head);
 	FIELD(struct broker_file, boot_id);
+	FIELD(struct broker_file, sessions_used_hint);
+	FIELD(struct broker_file, reap_hint);
 	FIELD(struct broker_file, next_number);
 	FIELD(struct broker_file, sessions);
 	FIELD(struct broker_file, names);
@@ -108,6 +110,7 @@ static void structures(void)
 	FIELD(struct topic_file, creator);
 	FIELD(struct topic_file, hash);
 	FIELD(struct topic_file, state);
+	FIELD(struct topic_file, first_offset);
 	FIELD(struct topic_file, name);
 	FIELD(struct bell_file, head);
 	FIELD(struct bell_file, arrived);
@@ -162,6 +165,8 @@ static void words(void)
 	bits("word name", "state", name_word(3, 0, 0));
 	bits("word name", "fingerprint", name_word(0, ones, 0));
 	bits("word name", "number", name_word(0, 0, NUMBER_MAX));
+	bits("word topic-state", "next", topic_moved(ones) ^ TOPIC_MOVED);
+	bits("word topic-state", "state", TOPIC_MOVED);
 	bits("word reader", "state", reader_word((enum reader_state)7, 0, 0));
 	bits("word reader", "incarnation", reader_word(READER_FREE, ones, 0));
 	bits("word reader", "epoch", reader_word(READER_FREE, 0, short_epoch));
@@ -551,8 +556,9 @@ static void sentences(char *page)
 	sentence(page, "in the pool, in steps of ", FRAME_ALIGN, " ");
 	sentence(page, "bytes used in steps of ", EXTENT_FILL_STEP, ", rounded up");
 	sentence(page, "rounded up; ", EXTENT_FULL, ": full");
-	sentence(page, "Ta word: ", TOPIC_LIVE, " live,");
+	sentence(page, "Ta ", TOPIC_LIVE, " live,");
 	sentence(page, " live, ", TOPIC_DELETED, " deleted");
+	sentence(page, " deleted, ", TOPIC_MOVED, " moved");
 	sentence(page, "Ta 0 free, ", NAME_TENTATIVE, " tentative");
 	sentence(page, " tentative, ", NAME_LIVE, " live");
 	sentence(page, "Ta ", SESSION_USED, ": a session; 0: free");
