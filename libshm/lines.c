@@ -313,7 +313,7 @@ int shmq_pub_lines_end(shmq_pub *p, uint64_t *records)
 		r = shmq_pub_flush(p);
 	if (r != SHMQ_FULL)
 		*records += accepted;
-	if (r == 0)
+	if (r == 0 || r == SHMQ_FULL) /* else it is called again */
 		in->skip = false;
 	return r;
 }
