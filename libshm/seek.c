@@ -64,6 +64,18 @@ static uint64_t search_time(struct shmq_sub *s, const struct track *t, uint64_t 
 	return at + 1;
 }
 
+/* The same as an end: what cannot be read may come before it, and is met. */
+static uint64_t search_time_end(struct shmq_sub *s, const struct track *t, uint64_t from, uint64_t end,
+                                uint64_t ns)
+{
+	uint64_t at = search_time(s, t, from, end, ns);
+	struct frame f;
+
+	while (at < end && ring_peek(&s->q->error, &t->log, at, &f) == SHMQ_ECORRUPT)
+		at++;
+	return at;
+}
+
 /* Offset of the frame at a position; of a damaged one, where the readable one before it ends. */
 static uint64_t offset_at(struct shmq_sub *s, const struct track *t, uint64_t position,
                           const struct known_end *end)
@@ -153,7 +165,7 @@ static void seek_until(struct shmq_sub *s, struct track *t, uint64_t base, uint6
 		t->until_position = end;
 		break;
 	case SHMQ_SEEK_TIME:
-		t->until_position = search_time(s, t, base, end, value);
+		t->until_position = search_time_end(s, t, base, end, value);
 		break;
 	case SHMQ_SEEK_LAST:
 		t->until_offset = value > known->offset ? 0 : known->offset - value;
