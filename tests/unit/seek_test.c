@@ -128,7 +128,8 @@ static const char *text_of(struct shmq_seek s)
 	return t;
 }
 
-/* Frame `damaged` may be told where nobody can know whether it was meant: at the edge of a range. */
+/* Frame `damaged` may be told where nobody can know whether it was meant: at the edge of a range.
+ */
 static bool errors_right(unsigned errors, uint64_t from, uint64_t until)
 {
 	uint64_t at = (uint64_t)damaged * PER_FRAME, behind = at + PER_FRAME;
