@@ -41,7 +41,7 @@ static uint64_t search(struct shmq_sub *s, const struct track *t, uint64_t from,
 {
 	uint64_t low = from, high = end;
 
-	while (high - low > 1) {
+	while (low + 1 < high) { /* damaged from `from` on, the end that is known is below it */
 		uint64_t middle = low + (high - low) / 2;
 		struct frame f;
 
