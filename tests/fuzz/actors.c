@@ -445,7 +445,7 @@ void actor_run(const struct plan *p, unsigned n)
 {
 	struct rng r = rng_part(p->seed, p->number * 100ull + 10 + n);
 	unsigned job = p->holes ? 1 : n == 0 ? 0 : n == 1 ? 1 : rng_below(&r, 4);
-	uint64_t end = now_ns() + 100000000ull + (p->live > 0 ? 100000000u : 0);
+	uint64_t end = now_ns() + 30000000ull + (p->live > 0 ? 50000000u : 0);
 
 	if (p->truncate)
 		signal(SIGBUS, on_sigbus);

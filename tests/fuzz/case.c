@@ -205,7 +205,7 @@ void plan_make(struct plan *p, uint64_t seed, unsigned number, const char *dir)
 	p->truncate = !p->holes && rng_one_in(&r, 12);
 	p->brokers = !p->holes && rng_one_in(&r, 3);
 	p->before = rng_one_in(&r, 4) && !p->holes ? 0 : 1 + rng_below(&r, rng_one_in(&r, 3) ? 60 : 6);
-	p->live = p->holes || rng_one_in(&r, 3) ? 0 : 1 + rng_below(&r, 200);
+	p->live = p->holes || rng_one_in(&r, 3) ? 0 : 1 + rng_below(&r, 100);
 	p->actors = 2 + rng_below(&r, 3);
 }
 
