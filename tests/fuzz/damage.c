@@ -464,7 +464,7 @@ static void in_log(const struct victim *v, bool live)
 			frame(v);
 		return;
 	}
-	switch (rng_below(v->r, 16)) {
+	switch (rng_below(v->r, 17)) {
 	case 0:
 	case 1:
 	case 2:
@@ -483,6 +483,7 @@ static void in_log(const struct victim *v, bool live)
 		far_ahead(v, NULL);
 		break;
 	case 9:
+	case 16:
 		if (live)
 			unlinked(v);
 		break;
