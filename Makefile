@@ -2,6 +2,8 @@
 # make demo       install what is missing, build, and show the main job on this machine's file list
 # make check      install what is missing, build, run every test
 # make step       stop and kill the protocols after every instruction (part of check)
+# make fuzz       damage what is in shared memory, and input, under AddressSanitizer (part of check)
+# make threads    the lock-free core as threads, under ThreadSanitizer (part of check)
 # make soak       more of it: loops, pairs of stops, larger models
 # make bench      measure against pipes and other brokers; make bench-deps installs those
 # make install    into PREFIX (/usr/local), under DESTDIR
@@ -138,11 +140,34 @@ STEP_WRAP := -Wl,--wrap=syscall,--wrap=clock_gettime,--wrap=nanosleep,--wrap=clo
 $(B)/tests/step/step: $(STEP_OBJ) $(LIB)
 	$(LINK) -static -no-pie $(STEP_WRAP) -o $@ $^
 
+# Hostile memory and input, under sanitizers; the lock-free core as threads. Variants of their own, so
+# that their objects never mix with others.
+ASAN := VARIANT=asan CFLAGS="-O1 -g" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all \
+        -fno-omit-frame-pointer"
+ignored = $(if $(shell $(CC) -Werror $(1) -E - </dev/null >/dev/null 2>&1 && echo yes), $(1))
+# What gcc warns of: TSan does not see fences. Who copies what is guarded by one is not instrumented.
+TSAN := VARIANT=tsan CFLAGS="-O1 -g" SANITIZE="-fsanitize=thread$(call ignored,-Wno-tsan)"
+FUZZ_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/*.c))
+$(B)/tests/fuzz/fuzz: $(FUZZ_OBJ) $(COMMON) $(LIB)
+	$(LINK) -Wl,--wrap=mmap,--wrap=munmap -o $@ $^ -l:libjansson.a -lpthread
+$(B)/tests/fuzz/fuzz.o: BASE += -Itests/unit
+THREADS_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/threads/*.c))
+$(B)/tests/threads/threads: $(THREADS_OBJ) $(LIB)
+	$(LINK) -Wl,--wrap=mmap,--wrap=munmap,--wrap=linkat -o $@ $^ -lpthread
+$(B)/tests/threads/%.o: BASE += -Itests/unit -Itests/fuzz
+
 .SECONDARY:
-.PHONY: check unit bats models step soak
+.PHONY: check unit bats models step fuzz threads soak
 check: check-deps
 	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory unit bats models step
+	@$(MAKE) --no-print-directory unit bats models step fuzz threads
+fuzz:
+	@$(MAKE) --no-print-directory $(ASAN) build/asan/tests/fuzz/fuzz
+	build/asan/tests/fuzz/fuzz --seconds $(or $(RUN_SECONDS),15)
+threads: $(B)/tests/threads/threads
+	@$(MAKE) --no-print-directory $(TSAN) build/tsan/tests/threads/threads
+	$< --seconds $(or $(RUN_SECONDS),4)
+	build/tsan/tests/threads/threads --seconds $(or $(RUN_SECONDS),10)
 unit: $(UNIT:%=$(B)/unit/%)
 	@set -e; for t in $^; do echo "# $$t"; $$t; done
 bats: all
@@ -153,6 +178,7 @@ ifeq (x86_64,$(MACHINE))
 step: $(B)/tests/step/step
 	$<
 soak: $(B)/tests/step/step
+	$(MAKE) fuzz threads RUN_SECONDS=600
 	$< --soak
 	tests/model/run soak
 else

@@ -142,18 +142,22 @@ static int link_with_room(struct shmq_pub *p, struct lane *l, struct frame *f)
 int lane_link(struct shmq_pub *p, struct lane *l, struct frame *f)
 {
 	struct slot_counters *c = p->q->counters;
+	uint64_t length, room;
 	int r = link_try(p, l, f);
 
 	if (r == SHMQ_FULL)
 		r = link_with_room(p, l, f);
 	if (r != 0)
 		return r;
-	l->hold.used += ALIGN_UP(f->length, FRAME_ALIGN);
+	/* Read once: a hostile publisher may write there too, and must not lead us out of our extents. */
+	length = ALIGN_UP((uint64_t)*(const volatile uint32_t *)&f->length, FRAME_ALIGN);
+	room = hold_room(&l->hold);
+	l->hold.used += length < room ? length : room;
 	l->hold.own_end = l->tail.position;
 	if (!topic_live(&p->topic)) /* linked into what is over: not acknowledged */
 		return topic_gone(&p->topic);
 	/* Small frames: the lines of one a little further on, which readers had last, are asked back. */
-	for (unsigned i = 0; i < 3 && f->length <= 3 * CACHE_LINE; i++)
+	for (unsigned i = 0; i < 3 && length <= 3 * CACHE_LINE; i++)
 		prefetch_write(l->log.pool + hold_at(&l->hold) + (PREFETCH_LINES + i) * CACHE_LINE);
 	if (bell_ring(&p->topic.bell->arrived)) /* tell:sleep, behind the CAS of ring_link() */
 		counter_add(&c->wakeups, 1);

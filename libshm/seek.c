@@ -8,6 +8,12 @@ struct known_end {
 	uint64_t position, offset;
 };
 
+/* The lowest position that can still be there: memory that says otherwise must not make us walk 2^59. */
+static uint64_t lowest(const struct track *t, uint64_t end)
+{
+	return end > t->log.slot_count ? end - t->log.slot_count : 0;
+}
+
 /* The nearest readable frame to `at` in (low, high): upwards first. Frames that are gone count as
  * unreadable. */
 static bool peek_near(struct shmq_sub *s, const struct track *t, uint64_t low, uint64_t high,
@@ -35,7 +41,7 @@ static uint64_t search(struct shmq_sub *s, const struct track *t, uint64_t from,
 {
 	uint64_t low = from, high = end;
 
-	while (high - low > 1) {
+	while (low + 1 < high) { /* damaged from `from` on, the end that is known is below it */
 		uint64_t middle = low + (high - low) / 2;
 		struct frame f;
 
@@ -87,7 +93,7 @@ static uint64_t offset_at(struct shmq_sub *s, const struct track *t, uint64_t po
 		return end->offset;
 	if (ring_peek(&s->q->error, &t->log, position, &f) == 0)
 		return f.offset;
-	while (i-- > 0) {
+	while (i-- > lowest(t, position)) {
 		int r = ring_peek(&s->q->error, &t->log, i, &f);
 
 		if (r == 0)
@@ -109,7 +115,7 @@ static struct known_end log_end(struct shmq_sub *s, const struct track *t, uint6
 		if (r != SHMQ_OVERRUN)
 			break;
 	}
-	for (uint64_t i = *end; i > 0 && r != SHMQ_OVERRUN; i--) {
+	for (uint64_t i = *end; i > lowest(t, *end) && r != SHMQ_OVERRUN; i--) {
 		r = ring_peek(&s->q->error, &t->log, i - 1, &f);
 		if (r == 0)
 			return (struct known_end){i, f.offset + f.count};
@@ -185,6 +191,8 @@ int track_seek(struct shmq_sub *s, struct track *t, uint64_t base)
 		return fail(&s->q->error, SHMQ_ECORRUPT,
 		            "topic %s partition %u: its head is ahead of its newest frame", s->topic.name,
 		            t->partition);
+	if (base < lowest(t, end))
+		base = lowest(t, end);
 	seek_from(s, t, base, end, &known);
 	seek_until(s, t, base, end, &known);
 	t->ended = t->position >= t->until_position || t->next_offset >= t->until_offset;
