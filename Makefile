@@ -148,11 +148,11 @@ ignored = $(if $(shell $(CC) -Werror $(1) -E - </dev/null >/dev/null 2>&1 && ech
 # What gcc warns of: TSan does not see fences. Who copies what is guarded by one is not instrumented.
 TSAN := VARIANT=tsan CFLAGS="-O1 -g" SANITIZE="-fsanitize=thread$(call ignored,-Wno-tsan)"
 FUZZ_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/*.c))
-$(B)/tests/fuzz/fuzz: $(FUZZ_OBJ) $(COMMON) $(LIB)
+$(B)/tests/fuzz/fuzz: $(FUZZ_OBJ) $(COMMON) $(LIB_OBJ)
 	$(LINK) -Wl,--wrap=mmap,--wrap=munmap -o $@ $^ -l:libjansson.a -lpthread
 $(B)/tests/fuzz/fuzz.o: BASE += -Itests/unit
 THREADS_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/threads/*.c))
-$(B)/tests/threads/threads: $(THREADS_OBJ) $(LIB)
+$(B)/tests/threads/threads: $(THREADS_OBJ) $(LIB_OBJ)
 	$(LINK) -Wl,--wrap=mmap,--wrap=munmap,--wrap=linkat -o $@ $^ -lpthread
 $(B)/tests/threads/%.o: BASE += -Itests/unit -Itests/fuzz
 

@@ -148,6 +148,18 @@ static bool frame_is_at(const struct log *l, uint64_t w, uint64_t position)
 	return header_ok(&f) && f.position == position;
 }
 
+/* The slot looks empty, but the next one is linked: then it is damaged. */
+static bool skipped(const struct log *l, uint64_t position)
+{
+	uint64_t w;
+
+	if (!slot_backed(l, position + 1))
+		return false;
+	w = load_acquire(slot_of(l, position + 1)); /* read pairs link */
+	return slot_word_lap(w) == lap_of(l, position + 1) && frame_is_at(l, w, position + 1) &&
+	       slot_word_lap(load_acquire(slot_of(l, position))) < lap_of(l, position); /* read:link */
+}
+
 uint64_t ring_walk(const struct log *l, uint64_t from)
 {
 	uint64_t i = from;
@@ -161,7 +173,7 @@ uint64_t ring_walk(const struct log *l, uint64_t from)
 			break;
 		w = load_acquire(slot_of(l, i)); /* read pairs link */
 		lap = slot_word_lap(w);
-		if (lap < own)
+		if (lap < own && !skipped(l, i))
 			break;
 		/* a newer lap: everything up to its position is linked */
 		if (lap > own && frame_is_at(l, w, i + (lap - own) * l->slot_count))
@@ -221,18 +233,6 @@ static int copy_grow(struct copy *c, size_t bytes, size_t kept)
 	c->data = grown;
 	c->capacity = capacity;
 	return 0;
-}
-
-/* The slot looks empty, but the next one is linked: then it is damaged. */
-static bool skipped(const struct log *l, uint64_t position)
-{
-	uint64_t w;
-
-	if (!slot_backed(l, position + 1))
-		return false;
-	w = load_acquire(slot_of(l, position + 1)); /* read pairs link */
-	return slot_word_lap(w) == lap_of(l, position + 1) && frame_is_at(l, w, position + 1) &&
-	       slot_word_lap(load_acquire(slot_of(l, position))) < lap_of(l, position); /* read:link */
 }
 
 /* Looks at the slots from a position on, at most to the end of their cache line, once: a reader close

@@ -60,7 +60,7 @@ static uint64_t search_time(struct shmq_sub *s, const struct track *t, uint64_t 
                             uint64_t ns)
 {
 	uint64_t at;
-	struct frame f;
+	struct frame f = {0};
 
 	if (end == from || ns == 0)
 		return from;
