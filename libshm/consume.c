@@ -179,6 +179,8 @@ int shmq_sub_next(shmq_sub *s, struct shmq_batch *b)
 			return r;
 		}
 	}
+	if (empty && !topic_live(&s->topic)) /* nothing comes any more */
+		return topic_gone(&s->topic);
 	return empty ? SHMQ_EMPTY : SHMQ_END;
 }
 
