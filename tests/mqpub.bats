@@ -906,7 +906,7 @@ mqpub: published 5 records" ]
 	wait_for_end $!
 	grep -q $'\rmqpub: .* records, ' shown
 	# a run that is short, and one that is quiet, show nothing
-	script -qec 'mqpub t <<<x' /dev/null >shown </dev/null
+	script -qec 'echo x | mqpub t' /dev/null >shown </dev/null
 	[ ! -s shown ]
 }
 
