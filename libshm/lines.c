@@ -29,9 +29,13 @@ static size_t lines_room_total(const struct shmq_pub *p)
 {
 	const struct lines *in = &p->lines;
 
-	if (in->lane == NULL)
-		return in->private_.capacity < shmq_pub_message_max(p) ? in->private_.capacity
-		                                                       : shmq_pub_message_max(p);
+	if (in->lane == NULL) {
+		size_t max = shmq_pub_message_max(p);
+
+		if (in->stored == max) /* the largest record: its delimiter may follow */
+			max++;
+		return in->private_.capacity < max ? in->private_.capacity : max;
+	}
 	return (size_t)hold_room(&in->lane->hold) - sizeof(struct frame);
 }
 
@@ -167,6 +171,27 @@ static int stage_private(struct shmq_pub *p, struct lane **out)
 	return r;
 }
 
+/* The largest record fits only without its delimiter. */
+static int flush_largest(struct shmq_pub *p, uint64_t *records)
+{
+	struct lines *in = &p->lines;
+	struct shmq_message m = {.value = in->private_.data,
+	                         .value_len = in->pending - 1,
+	                         .partition = in->partition};
+	int r = shmq_pub_send(p, &m);
+
+	if (r != 0 && r != SHMQ_FULL)
+		return r;
+	in->stored = in->pending = 0; /* nothing was read behind it */
+	if (r == 0) {
+		*records = 1;
+		return shmq_pub_flush(p);
+	}
+	p->dropped++;
+	counter_add(&p->q->counters->messages_dropped, 1);
+	return r;
+}
+
 int lines_flush(struct shmq_pub *p, uint64_t *records)
 {
 	struct lines *in = &p->lines;
@@ -177,6 +202,8 @@ int lines_flush(struct shmq_pub *p, uint64_t *records)
 	*records = 0;
 	if (in->pending == 0)
 		return 0;
+	if (in->pending > shmq_pub_message_max(p))
+		return flush_largest(p, records);
 	count = (uint32_t)bulk_count(lines_base(p), in->pending, in->delim);
 	if (l == NULL)
 		r = stage_private(p, &l);

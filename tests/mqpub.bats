@@ -939,6 +939,25 @@ mqpub: published 5 records" ]
 	[[ $stderr == "mqpub: record 1 is too large: "* ]]
 }
 
+@test "the largest record is taken, whatever ends it; with one byte more it is too large" {
+	small_topic t
+	mqd topic create --memory 1M --partitions 2 two
+	max=262080
+	head -c $max /dev/zero | tr '\0' x >largest
+	for options in "t" "-0 t" "-u t" "-D ,, t" "-p 1 two" "two"; do
+		end='\n'
+		[[ $options != "-0 "* ]] || end='\0'
+		[[ $options != "-D "* ]] || end=,,
+		{ cat largest; printf '%bb%b' "$end" "$end"; } >in
+		mqd topic purge -y t two
+		# shellcheck disable=SC2086
+		mqpub -W 10s $options <in
+		[ "$(mqsub -e -f '%S\n' "${options##* }" | sort -n)" = $'1\n262080' ]
+		# shellcheck disable=SC2086
+		run -65 mqpub $options < <(printf x; cat in)
+	done
+}
+
 # ---- the manual ----
 
 @test "the examples of the manual work as they stand there" {
