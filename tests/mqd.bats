@@ -83,7 +83,7 @@ field() {
 	for name in '' . .. a/b 'a b' $'a\nb' ä "$(printf 'x%.0s' {1..250})"; do
 		for verb in create show purge repair delete; do
 			run -64 --separate-stderr mqd topic "$verb" good "$name"
-			[[ $stderr == "mqd: '$name' cannot be a topic's name: "* ]]
+			[[ $stderr == "mqd: '${name/$'\n'/'\n'}' cannot be a topic's name: "* ]]
 		done
 	done
 	run -64 --separate-stderr mqd topic create -- -x

@@ -769,7 +769,7 @@ take_output() {
 	[[ $stderr == "mqsub: no topic given, try 'mqsub --help'" ]]
 	for name in '' . .. a/b 'a b' $'a\n' "$(printf '%0250d' 0)"; do
 		run -64 --separate-stderr mqsub -e -- "$name"
-		[[ $stderr == "mqsub: '$name' is not the name of a topic"* ]]
+		[[ $stderr == "mqsub: '${name/$'\n'/'\n'}' is not the name of a topic"* ]]
 	done
 	run -64 --separate-stderr mqsub -e -- -x
 	[[ $stderr == "mqsub: '-x' is not the name of a topic"* ]]

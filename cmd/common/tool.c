@@ -10,25 +10,39 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bytes.h"
+#include "escape.h"
+
 const char *tool_name = "shmq";
 bool tool_quiet;
+void (*tool_before_line)(void);
+void (*tool_on_wait)(void);
 volatile sig_atomic_t stop_signal;
 
 static char bus_line[512]; /* made beforehand: the handler may only write() */
 
 /* ---- lines ---- */
 
-/* One write per line: lines of several processes on one stderr must not mix. */
+/* One write per line: lines of several processes on one stderr must not mix. Names and records that
+ * it quotes may hold any byte: it stays one line all the same, and commands no terminal. */
 static void line(const char *fmt, va_list ap)
 {
-	char text[2048];
-	int n = snprintf(text, sizeof(text), "%s: ", tool_name);
-	size_t used = n < 0 ? 0 : (size_t)n;
+	static bool inside;
+	struct bytes plain = {0}, shown = {0};
 
-	if (used > sizeof(text) / 2)
-		used = sizeof(text) / 2;
-	vsnprintf(text + used, sizeof(text) - used, fmt, ap);
-	fprintf(stderr, "%s\n", text);
+	if (inside) /* no memory for a line, and none for the line that says so */
+		_exit(EX_OSERR);
+	inside = true;
+	bytes_printf(&plain, "%s: ", tool_name);
+	bytes_vprintf(&plain, fmt, ap);
+	escape_for_terminal(&shown, plain.data, plain.len);
+	bytes_byte(&shown, '\n');
+	if (tool_before_line)
+		tool_before_line();
+	fwrite(shown.data, 1, shown.len, stderr);
+	bytes_free(&plain);
+	bytes_free(&shown);
+	inside = false;
 }
 
 void warn_line(const char *fmt, ...)
@@ -139,12 +153,13 @@ void die_shmq(shmq *q, int code, const char *what)
 static void tell_waiting(void *context, const char *sentence)
 {
 	(void)context;
+	if (tool_on_wait)
+		tool_on_wait();
 	note("%s", sentence);
 }
 
-/* Without this the broker's file would take the place of a closed stdout or stderr, and be written
- * to. The stand-in is opened the wrong way round, so that using it fails. */
-static void fill_standard_descriptors(void)
+/* The stand-in is opened the wrong way round, so that using it fails. */
+void streams_fill(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 &&
@@ -158,7 +173,7 @@ int tool_try_open(const char *dir, unsigned flags, shmq **q)
 	    .dir = dir, .flags = flags, .program = tool_name, .notice = tell_waiting};
 	int rc;
 
-	fill_standard_descriptors();
+	streams_fill();
 	rc = shmq_open(q, &options);
 	if (rc < 0)
 		return rc;
@@ -174,6 +189,8 @@ shmq *tool_open(const char *dir, unsigned flags)
 	shmq *q = NULL;
 	int rc = tool_try_open(dir, flags, &q);
 
+	if (rc == SHMQ_ENOENT && flags & SHMQ_CREATE) /* what is missing is above the directory */
+		die(EX_CANTCREAT, "cannot open the broker: %s", shmq_error(q));
 	if (rc < 0)
 		die_shmq(q, rc, "cannot open the broker");
 	return q;

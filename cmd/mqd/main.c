@@ -87,7 +87,7 @@ static void take_options(struct mqd_args *args, int argc, char **argv)
 		args->given |= 1u << id;
 		switch (id) {
 		case OPT_BROKER:
-			args->dir = arg;
+			args->dir = opt_text(tool, id, arg, "a directory");
 			break;
 		case OPT_PARTITIONS:
 			args->topic.partitions =

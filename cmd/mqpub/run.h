@@ -9,23 +9,22 @@
 #include <stdint.h>
 
 #include "input.h"
-#include "out.h"
 #include "progress.h"
 #include "record.h"
 #include "settings.h"
 #include "shmq.h"
+#include "tee.h"
 
 struct run {
 	struct settings *set;
 	shmq *q;
 	shmq_pub *pub;
 	struct input in;
-	struct out tee;    /* -T: input of records that are accepted, but not linked yet */
-	bool each;         /* flush each record */
-	uint64_t taken;    /* records of the input that were dealt with, the present one included */
-	uint64_t accepted; /* by the library */
-	uint64_t refused;  /* by it, with -a none */
-	uint64_t linked;   /* so many of the accepted ones at least are published */
+	struct tee tee;
+	bool each;        /* flush each record */
+	uint64_t taken;   /* records of the input that were dealt with, the present one included */
+	uint64_t begin;   /* the byte of the input where the present one begins */
+	uint64_t refused; /* by the library, with -a none */
 	struct headers merged;
 	struct progress progress;
 	bool over;  /* nothing more is to be read or published */
@@ -49,7 +48,11 @@ bool run_done(struct run *run, int rc);
 /* A record can never be published, as it is larger than a message may be. */
 void run_too_large(struct run *run, uint64_t number);
 
-/* Links what was accepted, and copies it for -T. False: the run is over. */
+/* "record N (byte B of the input)", where it is the present one, with the FILE when there are
+ * several. Valid until the next call. */
+const char *run_record(const struct run *run, uint64_t number);
+
+/* Links what was accepted, and copies for -T what is linked. False: the run is over. */
 bool run_flush(struct run *run);
 /* Likewise, and gives the memory back: before anything that may take long. */
 bool run_idle(struct run *run);

@@ -142,6 +142,7 @@ static void check_combination(const bool *given)
 	exclude(given, OPT_KEY_DELIM, OPT_JSON);
 	exclude(given, OPT_KEY_DELIM, OPT_RECORDS);
 	exclude(given, OPT_HOLD, OPT_BROWSE);
+	exclude(given, OPT_QUIET, OPT_VERBOSE);
 }
 
 static void choose_framing(struct print_style *style, const bool *given)
@@ -178,8 +179,7 @@ static void read_topics(struct args *args, int count, char **topics)
 		if (shmq_topic_name_check(topics[i]) != SHMQ_OK)
 			opt_usage(&tool,
 				  "'%s' is not the name of a topic: 1 to %d of the characters A-Z "
-				  "a-z 0-9 . _"
-				  " -, not beginning with -",
+				  "a-z 0-9 . _ -, not '.', '..' or beginning with '-'",
 				  topics[i], SHMQ_NAME_MAX);
 	args->topics = topics;
 	args->topic_count = (size_t)count;
@@ -189,7 +189,7 @@ static void read_option(struct args *args, int id, const char *arg)
 {
 	switch (id) {
 	case OPT_BROKER:
-		args->dir = arg;
+		args->dir = opt_text(&tool, id, arg, "a directory");
 		break;
 	case OPT_OFFSET:
 		read_offset(args, arg);
