@@ -70,6 +70,20 @@ field() {
 	[ ! -e "$MQ_DIR" ]
 }
 
+@test "options may stand on either side of the verb, and of its noun" {
+	mqd topic create t
+	for words in "-J topic list" "topic -J list" "topic list -J" "topic -J list -b $MQ_DIR"; do
+		# shellcheck disable=SC2086
+		[ "$(mqd $words | jq -r .name)" = t ]
+	done
+	run -64 --separate-stderr mqd topic -y list
+	[[ $stderr == "mqd: option '--yes' does not belong to 'mqd topic list', try 'mqd --help'" ]]
+	run -64 --separate-stderr mqd topic -J
+	[[ $stderr == "mqd: 'mqd topic' needs a verb: "* ]]
+	run -0 mqd topic --help
+	[[ $output == "Usage: mqd"* ]]
+}
+
 @test "the number of operands: 64" {
 	for verb in create show purge repair delete; do
 		run -64 --separate-stderr mqd topic "$verb"

@@ -61,6 +61,14 @@ static void read_offset(struct args *args, const char *arg)
 		    arg);
 }
 
+static void add_partition(struct args *args, uint32_t partition)
+{
+	for (size_t i = 0; i < args->sub.partition_count; i++)
+		if (args->partitions[i] == partition)
+			opt_usage(&tool, "option '--partition': %u is named twice", partition);
+	args->partitions[args->sub.partition_count++] = partition;
+}
+
 static void read_partitions(struct args *args, const char *arg)
 {
 	struct shmq_sub_options *sub = &args->sub;
@@ -80,12 +88,30 @@ static void read_partitions(struct args *args, const char *arg)
 			opt_usage(&tool,
 				  "option '--partition': '%s' is not a list of numbers (as 0,2,5)",
 				  arg);
-		args->partitions[sub->partition_count++] =
-		    (uint32_t)opt_number(&tool, OPT_PARTITION, number, 0, SHMQ_PARTITIONS_MAX - 1);
+		add_partition(args, (uint32_t)opt_number(&tool, OPT_PARTITION, number, 0,
+							 SHMQ_PARTITIONS_MAX - 1));
 		if (rest[n] == '\0')
 			return;
 		rest += n + 1;
 	}
+}
+
+static void read_key(struct args *args, const char *arg)
+{
+	const char *word = arg;
+
+	for (;;) {
+		size_t n = strcspn(word, ".");
+
+		if (n > 1 && strcspn(word, "*#") < n)
+			opt_usage(&tool,
+				  "option '--key': '%s': * and # stand for whole words between dots",
+				  arg);
+		if (word[n] == '\0')
+			break;
+		word += n + 1;
+	}
+	args->sub.filter = arg;
 }
 
 static void read_text(struct bytes *out, int id, const char *arg)
@@ -204,7 +230,7 @@ static void read_option(struct args *args, int id, const char *arg)
 		args->wait_ns = opt_duration(&tool, id, arg);
 		break;
 	case OPT_KEY:
-		args->sub.filter = arg;
+		read_key(args, arg);
 		break;
 	case OPT_PARTITION:
 		read_partitions(args, arg);
