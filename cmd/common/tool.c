@@ -19,30 +19,38 @@ void (*tool_before_line)(void);
 void (*tool_on_wait)(void);
 volatile sig_atomic_t stop_signal;
 
-static char bus_line[512]; /* made beforehand: the handler may only write() */
+static struct bytes bus_line; /* made beforehand: the handler may only write() */
 
 /* ---- lines ---- */
 
-/* One write per line: lines of several processes on one stderr must not mix. Names and records that
- * it quotes may hold any byte: it stays one line all the same, and commands no terminal. */
-static void line(const char *fmt, va_list ap)
+/* Names and records that a line quotes may hold any byte: it stays one line all the same, and
+ * commands no terminal. */
+static void compose(struct bytes *to, const char *fmt, va_list ap)
 {
 	static bool inside;
-	struct bytes plain = {0}, shown = {0};
+	struct bytes plain = {0};
 
 	if (inside) /* no memory for a line, and none for the line that says so */
 		_exit(EX_OSERR);
 	inside = true;
 	bytes_printf(&plain, "%s: ", tool_name);
 	bytes_vprintf(&plain, fmt, ap);
-	escape_for_terminal(&shown, plain.data, plain.len);
-	bytes_byte(&shown, '\n');
+	escape_for_terminal(to, plain.data, plain.len);
+	bytes_byte(to, '\n');
+	bytes_free(&plain);
+	inside = false;
+}
+
+/* One write per line: lines of several processes on one stderr must not mix. */
+static void line(const char *fmt, va_list ap)
+{
+	struct bytes text = {0};
+
+	compose(&text, fmt, ap);
 	if (tool_before_line)
 		tool_before_line();
-	fwrite(shown.data, 1, shown.len, stderr);
-	bytes_free(&plain);
-	bytes_free(&shown);
-	inside = false;
+	fwrite(text.data, 1, text.len, stderr);
+	bytes_free(&text);
 }
 
 void warn_line(const char *fmt, ...)
@@ -167,6 +175,16 @@ void streams_fill(void)
 			_exit(EX_OSERR);
 }
 
+__attribute__((format(printf, 1, 2))) static void keep_bus_line(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	bus_line.len = 0;
+	compose(&bus_line, fmt, ap);
+	va_end(ap);
+}
+
 int tool_try_open(const char *dir, unsigned flags, shmq **q)
 {
 	struct shmq_open_options options = {
@@ -177,10 +195,9 @@ int tool_try_open(const char *dir, unsigned flags, shmq **q)
 	rc = shmq_open(q, &options);
 	if (rc < 0)
 		return rc;
-	snprintf(bus_line, sizeof(bus_line),
-		 "%s: memory of the broker %.300s was cut short: a file there was truncated, or its"
-		 " filesystem failed\n",
-		 tool_name, shmq_dir(*q));
+	keep_bus_line("memory of the broker %s was cut short: a file there was truncated, or its"
+		      " filesystem failed",
+		      shmq_dir(*q));
 	return rc;
 }
 
@@ -210,7 +227,7 @@ static void on_stop(int sig)
 
 static void on_bus(int sig)
 {
-	ssize_t n = write(STDERR_FILENO, bus_line, strlen(bus_line));
+	ssize_t n = write(STDERR_FILENO, bus_line.data, bus_line.len);
 
 	(void)n;
 	(void)sig;
@@ -237,9 +254,8 @@ void signals_install(void)
 
 	catch_stop(SIGINT);
 	catch_stop(SIGTERM);
-	if (!*bus_line)
-		snprintf(bus_line, sizeof(bus_line), "%s: a mapped file was truncated\n",
-			 tool_name);
+	if (bus_line.len == 0)
+		keep_bus_line("a mapped file was truncated");
 	sigemptyset(&bus.sa_mask);
 	sigaction(SIGBUS, &bus, NULL);
 	signal(SIGPIPE, SIG_IGN);

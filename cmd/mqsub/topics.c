@@ -141,7 +141,15 @@ static void wait_for_topic(struct opening *o, const char *name)
 		what, shmq_dir(q), name, name);
 }
 
-/* False: one of them was deleted just now, and none is attached to. */
+static void detach(struct topics *t)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		shmq_sub_close(t->sub[i]);
+		t->sub[i] = NULL;
+	}
+}
+
+/* False: one of them was deleted just now, and is waited for again. None is attached to then. */
 static bool attach(struct opening *o)
 {
 	struct topics *t = o->t;
@@ -151,13 +159,10 @@ static bool attach(struct opening *o)
 
 		if (rc == SHMQ_OK)
 			continue;
-		if (rc != SHMQ_ENOENT)
+		if (rc != SHMQ_ENOENT || !pause_before_retry(o, "the topics"))
 			give_up(o, status_of(rc), "topic '%s': %s", t->name[i],
 				shmq_error(t->broker));
-		while (i-- > 0) {
-			shmq_sub_close(t->sub[i]);
-			t->sub[i] = NULL;
-		}
+		detach(t);
 		return false;
 	}
 	return true;
@@ -193,8 +198,7 @@ void topics_open(struct topics *t, const struct args *args, const struct out *ou
 
 void topics_close(struct topics *t)
 {
-	for (size_t i = 0; i < t->count; i++)
-		shmq_sub_close(t->sub[i]);
+	detach(t);
 	shmq_close(t->broker);
 	*t = (struct topics){0};
 }
