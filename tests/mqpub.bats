@@ -227,6 +227,9 @@ wait_for_end() {
 	run -65 --separate-stderr mqpub -q -J t a empty b a
 	[[ $stderr == "mqpub: record 3 (byte 44 of the input, in b) is not JSON: "* ]]
 	holds 2 t
+	printf no >c # goes on in the next one
+	run -65 --separate-stderr mqpub -q -J t a c a
+	[[ $stderr == "mqpub: record 2 (byte 22 of the input, in c) is not JSON: "* ]]
 	{ echo one; head -c 300000 /dev/zero | tr '\0' x; } >large
 	small_topic u
 	for options in "" "-k x"; do
@@ -364,11 +367,10 @@ wait_for_end() {
 	run -65 --separate-stderr mqpub -1 t < <(yes 1234567 | head -n 23826)
 	[[ $stderr == "mqpub: the batch is too large at record 23826 (byte 190600 of the input): "* ]]
 	mqd topic purge -y t
-	for options in "-k 1" "-H n=v"; do
-		# shellcheck disable=SC2086
-		run -65 --separate-stderr mqpub -1 $options t < <(yes | head -n 32760)
-		[[ $stderr == "mqpub: the batch "* ]]
-	done
+	run -65 --separate-stderr mqpub -1 -k 1 t < <(yes | head -n 50000) # 1, 4, and 4 and 1 of the key
+	[[ $stderr == "mqpub: the batch is too large at record 26209 "* ]]
+	run -65 --separate-stderr mqpub -1 -H n=v t < <(yes | head -n 50000) # 1, 4, and 4, 8 and 2
+	[[ $stderr == "mqpub: the batch is too large at record 13794 "* ]]
 	holds 23826 t
 }
 
@@ -698,7 +700,9 @@ binary() {
 		[ "$n" -gt 8 ]
 		[[ $stderr == *": $n records were published before" ]]
 		cmp copied <(head -n "$n" lines)
-		mqd topic delete -y t
+		mqpub -q $options u <copied
+		cmp <(keyed t | sort) <(keyed u | sort)
+		mqd topic delete -y t u
 	done
 }
 
@@ -1350,6 +1354,7 @@ mqpub: published 5 records" ]
 	mqd topic create --memory 1M --partitions 2 two
 	max=262080
 	head -c $max /dev/zero | tr '\0' x >largest
+	for n in 1 2 3; do cat largest && echo; done | mqpub -W 0 t # each takes no more than a quarter
 	for options in "t" "-0 t" "-u t" "-D ,, t" "-p 1 two" "two"; do
 		end='\n'
 		[[ $options != "-0 "* ]] || end='\0'
