@@ -352,10 +352,10 @@ wait_for_end() {
 	[ "$(figure frames t)" -eq 1 ]
 }
 
-@test "-1: empty records take memory, too" {
+@test "-1: empty records take memory, too: a batch of them has an end" {
 	small_topic t
-	run -65 --separate-stderr bash -c "ulimit -v 400000; yes '' | head -c 20000000 | mqpub -1 t"
-	[[ $stderr == "mqpub: the batch is too large at record"* ]]
+	run -65 --separate-stderr bash -c "yes '' | mqpub -1 t" # without one it would never end
+	[[ $stderr == "mqpub: the batch is too large at record 65521 "* ]]
 }
 
 @test "-1: what a batch takes in its frame is known exactly" {

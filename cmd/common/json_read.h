@@ -26,9 +26,9 @@ struct envelope { /* all 0: unused */
 	struct headers headers;
 };
 
-/* Fills *m from one envelope; m->partition is -1 when it has none that could be one. What m points to stays valid
- * until the next call on e, and text is not needed for it. Returns 0, or -1 with what is wrong
- * in error. */
+/* Fills *m from one envelope; m->partition is -1 when it has none that could be one. What m points
+ * to stays valid until the next call on e, and text is not needed for it. Returns 0, or -1 with
+ * what is wrong in error. */
 int envelope_read(struct envelope *e, const char *text, size_t len, struct shmq_message *m,
 		  char *error, size_t error_size);
 void envelope_free(struct envelope *e);

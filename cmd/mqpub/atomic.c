@@ -29,7 +29,8 @@ static size_t frame_bytes(const struct batch *b)
 {
 	size_t ends = 4 * b->count; /* a column of them for the values, the keys, the headers */
 
-	return b->value_bytes + (b->count > 1 ? ends : 0) + (b->has_keys ? ends + b->key_bytes : 0) +
+	return b->value_bytes + (b->count > 1 ? ends : 0) +
+	       (b->has_keys ? ends + b->key_bytes : 0) +
 	       (b->has_headers ? ends + b->header_bytes : 0);
 }
 

@@ -32,6 +32,7 @@ struct run {
 	int status; /* EX_OK, or of the first thing that went wrong */
 };
 
+/* Ends the program when the run cannot begin. (start.c) */
 void run_open(struct run *run, struct settings *set);
 /* Flushes, tells what -a none dropped and what -v wants; the exit status. A signal to stop, and
  * a reader of -T that left, end the program as they should. */

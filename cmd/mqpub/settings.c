@@ -165,7 +165,7 @@ static void need_tee(const bool *given, int id)
 			  name_of(id));
 }
 
-static void check_combination(const struct settings *s, const bool *given)
+static void check_framing(const bool *given)
 {
 	static const int framings[] = {OPT_SINGLE, OPT_DELIM, OPT_NUL,
 				       OPT_LEN32,  OPT_JSON,  OPT_RECORDS};
@@ -182,6 +182,11 @@ static void check_combination(const struct settings *s, const bool *given)
 	/* these records bring their keys */
 	exclude(given, OPT_KEY_DELIM, OPT_JSON);
 	exclude(given, OPT_KEY_DELIM, OPT_RECORDS);
+}
+
+static void check_combination(const struct settings *s, const bool *given)
+{
+	check_framing(given);
 	/* all at once, or one by one */
 	exclude(given, OPT_ATOMIC, OPT_UNBUFFERED);
 	exclude(given, OPT_ATOMIC, OPT_RATE);

@@ -105,7 +105,8 @@ static void read_key(struct args *args, const char *arg)
 
 		if (n > 1 && strcspn(word, "*#") < n)
 			opt_usage(&tool,
-				  "option '--key': '%s': * and # stand for whole words between dots",
+				  "option '--key': '%s': * and # stand for whole words between"
+				  " dots",
 				  arg);
 		if (word[n] == '\0')
 			break;
