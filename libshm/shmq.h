@@ -254,8 +254,8 @@ int shmq_pub_lines_add(shmq_pub *p, size_t bytes, uint64_t *records);
 int shmq_pub_lines_end(shmq_pub *p, uint64_t *records);
 
 /* Messages that this publisher has linked so far: visible, whatever the last call returned. Where
- * all go to one partition, or none has a key, they are the first ones that were accepted and not
- * dropped. Also notice() of shmq_open_options may call it. */
+ * all go to one partition, or none says a key or a partition, they are the first ones that were
+ * accepted and not dropped. Also notice() of shmq_open_options may call it. */
 uint64_t shmq_pub_linked(const shmq_pub *p);
 
 /* Messages that were accepted by shmq_pub_send() but dropped because there was no room

@@ -700,6 +700,7 @@ binary() {
 		[ "$n" -gt 8 ]
 		[[ $stderr == *": $n records were published before" ]]
 		cmp copied <(head -n "$n" lines)
+		# shellcheck disable=SC2086
 		mqpub -q $options u <copied
 		cmp <(keyed t | sort) <(keyed u | sort)
 		mqd topic delete -y t u

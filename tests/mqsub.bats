@@ -624,6 +624,7 @@ writes_of() {
 
 @test "-W: the reader of the output ends while a topic is waited for: it notices" {
 	mqpub -q -m x other
+	# shellcheck disable=SC2016
 	run -141 --separate-stderr timeout 20 bash -c 'mqsub -W 60s nosuch | true; exit ${PIPESTATUS[0]}'
 	[ -z "$stderr" ]
 }
