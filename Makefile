@@ -1,7 +1,8 @@
 # make            build the tools into build/bin/
 # make demo       install what is missing, build, and show the main job on this machine's file list
 # make check      install what is missing, build, run every test
-# make step       stop and kill the protocols after every instruction
+# make step       stop and kill the protocols after every instruction (part of check)
+# make soak       more of it: loops, pairs of stops, larger models
 # make bench      measure against pipes and other brokers; make bench-deps installs those
 # make install    into PREFIX (/usr/local), under DESTDIR
 # make clean      remove build/
@@ -14,6 +15,7 @@ CFLAGS   ?= -O2 -g
 LDFLAGS  ?=
 PREFIX   ?= /usr/local
 DESTDIR  ?=
+OBJCOPY  ?= objcopy
 BINDIR   ?= $(PREFIX)/bin
 MANDIR   ?= $(PREFIX)/share/man
 LIBDIR   ?= $(PREFIX)/lib
@@ -39,7 +41,8 @@ TOOLS := mqpub mqsub mqd
 LIB_SRC := $(wildcard libshm/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 # The bulk kernels once more for wider vectors; chosen at run time.
-ifneq (,$(filter x86_64,$(shell $(CC) -dumpmachine)))
+MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+ifeq (x86_64,$(MACHINE))
 LIB_OBJ += $(B)/libshm/bulk_avx2.o
 BULK_AVX2 := -DBULK_HAVE_AVX2
 endif
@@ -60,7 +63,11 @@ $(B)/libshm/bulk_avx2.o: libshm/bulk.c Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) -O3 -mavx2 -DBULK_AVX2 -c -o $@ $<
 
-$(LIB): $(LIB_OBJ)
+# One object, of which only shmq_* can be seen: nothing of ours collides with a program's names.
+$(B)/libshm.o: $(LIB_OBJ)
+	$(CC) $(SANITIZE) -r -nostdlib -o $@ $^
+	$(OBJCOPY) -w --keep-global-symbol='shmq_*' $@
+$(LIB): $(B)/libshm.o
 	@rm -f $@
 	$(AR) rcs $@ $^
 $(COMMON): $(COMMON_OBJ)
@@ -120,29 +127,38 @@ demo: deps
 
 # ---- tests -----------------------------------------------------------------------------
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*_test.c))
-$(B)/unit/%: $(B)/tests/unit/%.o $(COMMON) $(LIB)
+# Unit tests see the library from inside.
+$(B)/unit/%: $(B)/tests/unit/%.o $(COMMON) $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ -l:libjansson.a -lpthread
 
 STEP_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/step/*.c))
-$(B)/step: $(STEP_OBJ) $(LIB)
-	$(LINK) -o $@ $^ -ldl -lpthread
+STEP_WRAP := -Wl,--wrap=syscall,--wrap=clock_gettime,--wrap=nanosleep,--wrap=clock_nanosleep
+# Static and not position independent: an operation is then at the same addresses in each run.
+$(B)/tests/step/step: $(STEP_OBJ) $(LIB)
+	$(LINK) -static -no-pie $(STEP_WRAP) -o $@ $^
 
 .SECONDARY:
 .PHONY: check unit bats models step soak
 check: check-deps
 	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory unit bats models
+	@$(MAKE) --no-print-directory unit bats models step
 unit: $(UNIT:%=$(B)/unit/%)
 	@set -e; for t in $^; do echo "# $$t"; $$t; done
 bats: all
 	bats tests
 models:
 	tests/model/run
-step: $(B)/step
-	$(B)/step
-soak: $(B)/step
+ifeq (x86_64,$(MACHINE))
+step: $(B)/tests/step/step
+	$<
+soak: $(B)/tests/step/step
+	$< --soak
 	tests/model/run soak
+else
+step soak:
+	@echo "the step harness runs on x86-64 only: skipped"
+endif
 
 # ---- benchmark -------------------------------------------------------------------------
 # ZeroMQ is a peer to measure against; without it its rows say so.

@@ -20,6 +20,8 @@
  *            (seq_cst both, bell.c)                    slot (seq_cst both): one sees the other
  *   enter    CAS of a session word (session.c)  pairs  alive    load of a session word
  *   name     CAS of a registry word             pairs  lookup   load of a registry word
+ *   end      CAS of a topic's state             pairs  live     load of a topic's state
+ *   first    CAS of a topic's first offset      pairs  offset   load of it
  *
  * Objects in shared memory are only ever reached through these functions or copied with
  * racy_copy(); there is no lock anywhere.
@@ -31,6 +33,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
 
 typedef _Atomic uint64_t atomic_u64;
 typedef _Atomic uint32_t atomic_u32;
@@ -125,9 +135,32 @@ static inline void cpu_relax(void)
 #endif
 }
 
+/* Asks for a cache line that will be written to. */
+static inline void prefetch_write(const void *line)
+{
+#if defined(__x86_64__)
+	/* __builtin_prefetch() takes this only where -mprfchw is set: the line would come shared. A
+	   no-op where the processor does not have it. */
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)line));
+#else
+	__builtin_prefetch(line, 1);
+#endif
+}
+
 /* Copies bytes that another process may be overwriting; what was copied is only used after a
  * fence_acquire() and a check that nobody could have. Not instrumented: this race is the
  * protocol (a sequence lock by position), and ThreadSanitizer has no word for it. */
 void racy_copy(void *to, const void *from, size_t bytes);
+
+/* The same for one cache line, both aligned: in registers, without a call. */
+static inline void racy_copy_line(void *to, const void *from)
+{
+#ifdef UNDER_TSAN
+	racy_copy(to, from, 64);
+#else
+	for (unsigned i = 0; i < 8; i++)
+		((uint64_t *)to)[i] = ((const volatile uint64_t *)from)[i];
+#endif
+}
 
 #endif

@@ -15,9 +15,11 @@ int track_open(struct shmq_sub *s, struct track *t)
 	if (!topic_log_made(&s->topic, t->partition))
 		return SHMQ_EMPTY;
 	r = topic_log_open(&s->topic, t->partition, false, &t->log);
-	if (r == SHMQ_ENOENT)
-		return topic_check_linked(&s->topic) == 0 ? SHMQ_EMPTY : SHMQ_GONE;
-	return r;
+	if (r != SHMQ_ENOENT)
+		return r;
+	r = topic_check_linked(&s->topic);
+	return r != 0 ? r : fail(&s->q->error, SHMQ_ECORRUPT, "topic %s partition %u: its log is missing",
+	                         s->topic.name, t->partition);
 }
 
 /* Nothing at or above a head vanishes while our word is CREATING: places are found, then the gates
@@ -133,8 +135,7 @@ int shmq_sub_open(shmq *q, const char *topic, const struct shmq_sub_options *o, 
 	s->from = o->from;
 	s->until = o->until;
 	s->until_set = o->until_set;
-	s->topic.dirfd = -1;
-	s->topic.bell_map = MAP_NONE;
+	s->topic = TOPIC_NONE;
 	r = topic_open(q, topic, false, true, NULL, &s->topic);
 	if (r == 0)
 		r = tracks_make(s, o);

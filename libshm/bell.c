@@ -81,7 +81,8 @@ int bell_sleep(atomic_u32 *const *bells, const uint32_t *seen, unsigned count, i
 		r = sleep_on_all(bells, seen, count, nap_ns);
 	if (r < 0 && errno == EINTR)
 		return SHMQ_INTERRUPTED;
-	if (r < 0 && errno == ENOSYS && count > 1) /* before Linux 5.16: look again every 2 ms */
+	/* Before Linux 5.16, or where a filter of system calls does not know it: look again every 2 ms. */
+	if (r < 0 && (errno == ENOSYS || errno == EPERM) && count > 1)
 		sleep_on_one(bells[0], seen[0], nap_ns < 2000000 ? nap_ns : 2000000);
 	return 0;
 }

@@ -17,7 +17,8 @@
 /* ---- fork --------------------------------------------------------------------------- */
 
 /* A child must not keep its parent's session locked (the parent would look alive for as long as
- * the child lives), and its mappings are gone (MADV_DONTFORK). */
+ * the child lives): its mappings, the lock with them, are gone (MADV_DONTFORK). Nobody forks between the
+ * making of a lock and that. */
 static pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t handles_once = PTHREAD_ONCE_INIT;
 static struct shmq *handles;
@@ -38,7 +39,7 @@ static void fork_child(void)
 		q->forked = true;
 		if (q->session.fd >= 0)
 			close(q->session.fd);
-		q->session.fd = -1;
+		q->session = SESSION_NONE;
 	}
 	handles = NULL;
 	pthread_mutex_unlock(&handles_lock);
@@ -78,7 +79,9 @@ int broker_check(shmq *q, bool change)
 	if (q->forked)
 		return fail(&q->error, SHMQ_EFORKED,
 		            "this handle was opened before fork(); open one in the child");
-	if (q->map.at == NULL || (change && q->observe))
+	if (q->map.at == NULL)
+		return fail(&q->error, SHMQ_EINVAL, "this handle was not opened: shmq_open() had failed");
+	if (change && q->observe)
 		return fail(&q->error, SHMQ_EINVAL, "this handle only observes");
 	return 0;
 }
@@ -154,16 +157,31 @@ static void read_boot_id(uint8_t id[40])
 	close(fd);
 }
 
+static int make_directory(struct shmq *q, const char *name)
+{
+	int fd, r;
+
+	if (mkdirat(q->dirfd, name, 0700) < 0 && errno != EEXIST)
+		return fail_errno(&q->error, "runtime directory %s", q->dir);
+	fd = openat(q->dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return fail_errno(&q->error, "runtime directory %s", q->dir);
+	r = map_give(&q->error, q->dirfd, fd);
+	close(fd);
+	return r;
+}
+
 /* sessions/ and t/ first: whoever finds the broker file finds them. */
 static int make_broker(struct shmq *q)
 {
 	struct broker_file *b;
 	struct aside a;
-	int fd, r;
+	int fd, r = make_directory(q, "sessions");
 
-	if ((mkdirat(q->dirfd, "sessions", 0700) < 0 && errno != EEXIST) ||
-	    (mkdirat(q->dirfd, "t", 0700) < 0 && errno != EEXIST))
-		return fail_errno(&q->error, "runtime directory %s", q->dir);
+	if (r == 0)
+		r = make_directory(q, "t");
+	if (r < 0)
+		return r;
 	fd = openat(q->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fail_errno(&q->error, "runtime directory %s", q->dir);
@@ -236,8 +254,11 @@ static int open_dirs(struct shmq *q)
 
 static int attach(struct shmq *q)
 {
-	int r = session_attach(&q->error, &q->place, &q->map, q->program, &q->session);
+	int r;
 
+	pthread_mutex_lock(&handles_lock); /* no fork while descriptors hold the lock */
+	r = session_attach(&q->error, &q->place, &q->map, q->program, &q->session);
+	pthread_mutex_unlock(&handles_lock);
 	if (r == 0)
 		q->counters = &q->broker->counters[q->session.slot];
 	return r;
@@ -254,7 +275,8 @@ int shmq_open(shmq **out, const struct shmq_open_options *o)
 		return SHMQ_ENOMEM;
 	if (o == NULL)
 		o = &defaults;
-	q->dirfd = q->topics_dirfd = q->place.dirfd = q->session.fd = -1;
+	q->dirfd = q->topics_dirfd = q->place.dirfd = -1;
+	q->session = SESSION_NONE;
 	q->map = MAP_NONE;
 	q->observe = (o->flags & SHMQ_OBSERVE) != 0;
 	q->notice = o->notice;

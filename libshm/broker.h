@@ -15,6 +15,7 @@ struct shmq {
 	struct session_place place;
 	struct session session;
 	struct slot_counters *counters; /* NULL with SHMQ_OBSERVE */
+	unsigned deletes; /* by this handle: not every one of many sweeps */
 	bool observe;
 	bool forked; /* set in a child of fork(): nothing here may be used any more */
 	char program[32];

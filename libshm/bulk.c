@@ -7,9 +7,6 @@
  */
 #include "bulk.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #ifdef BULK_AVX2
 #define KERNEL(name) name##_avx2
 #define LINKAGE
@@ -18,10 +15,10 @@
 #define LINKAGE static
 #endif
 
-uint64_t bulk_hash_avx2(const void *data, size_t bytes);
+uint64_t bulk_hash_long_avx2(const void *data, size_t bytes);
 size_t bulk_count_avx2(const void *data, size_t bytes, unsigned char byte);
 
-LINKAGE uint64_t KERNEL(bulk_hash)(const void *data, size_t bytes)
+LINKAGE uint64_t KERNEL(bulk_hash_long)(const void *data, size_t bytes)
 {
 	return XXH3_64bits(data, bytes);
 }
@@ -57,7 +54,7 @@ static int has_avx2(void)
 	return __builtin_cpu_supports("avx2");
 }
 #else
-#define bulk_hash_avx2  bulk_hash_plain
+#define bulk_hash_long_avx2  bulk_hash_long_plain
 #define bulk_count_avx2 bulk_count_plain
 static int has_avx2(void)
 {
@@ -65,12 +62,9 @@ static int has_avx2(void)
 }
 #endif
 
-uint64_t bulk_hash(const void *data, size_t bytes)
+uint64_t bulk_hash_long(const void *data, size_t bytes)
 {
-	/* Up to 240 bytes XXH3 has no vector loop: no choice to make. */
-	if (bytes > 240 && has_avx2())
-		return bulk_hash_avx2(data, bytes);
-	return bulk_hash_plain(data, bytes);
+	return has_avx2() ? bulk_hash_long_avx2(data, bytes) : bulk_hash_long_plain(data, bytes);
 }
 
 size_t bulk_count(const void *data, size_t bytes, unsigned char byte)

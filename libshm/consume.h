@@ -11,6 +11,7 @@ struct track {
 	struct log log; /* read-only; not attached until its publishers have made it */
 	unsigned partition;
 	uint64_t position;     /* of the next frame */
+	struct words words;    /* what was seen of the slots from there on */
 	uint64_t gate;         /* position our gate was last set to */
 	uint64_t gate_bytes;   /* bytes of frames read since */
 	uint64_t next_offset;  /* of the next message: what is missing when head has passed us */
@@ -35,6 +36,8 @@ struct shmq_sub {
 	struct track *current; /* the track the last batch came from */
 	struct column headers; /* of the last message */
 	uint64_t missed;
+	unsigned relaxes;   /* how long to pause before looking again (wait.c); 0: not known */
+	uint64_t linked_ns; /* CLOCK_MONOTONIC when the topic was last seen to have its files */
 };
 
 /* Opens the log of a track once it is made. 0, SHMQ_EMPTY, or an error. */

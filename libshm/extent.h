@@ -49,6 +49,9 @@ void extent_look(const struct log *l, uint64_t head, struct extent_survey *surve
 int extent_take_run(struct error *e, struct log *l, uint64_t id, uint64_t head, unsigned count,
                     struct hold *h);
 
+/* Says that a run is wanted and was not to be had: singles keep out of its way for a moment. */
+void extent_want_run(struct log *l);
+
 /* OWNED -> LEFT. */
 void extent_leave(struct log *l, uint64_t id, struct hold *h);
 

@@ -49,17 +49,6 @@ void column_free(struct column *c)
 	*c = (struct column){0};
 }
 
-void rows_begin(struct rows *r, void *frame, size_t capacity)
-{
-	r->frame = frame;
-	r->capacity = capacity;
-	r->count = 0;
-	r->value_bytes = 0;
-	r->has_keys = r->has_headers = false;
-	r->ends.used = r->key_ends.used = r->keys.used = 0;
-	r->header_ends.used = r->headers.used = 0;
-}
-
 void rows_free(struct rows *r)
 {
 	column_free(&r->ends);
@@ -153,6 +142,7 @@ int rows_add(struct rows *r, const struct shmq_message *m)
 {
 	size_t keys_used = r->keys.used, headers_used = r->headers.used;
 
+	r->first_hashed = false;
 	if (column_room(&r->ends, 4) < 0)
 		return SHMQ_ENOMEM;
 	if ((r->has_keys || m->key != NULL) && rows_add_key(r, m) < 0)
@@ -193,8 +183,13 @@ static void place_section(unsigned char **at, const struct rows *r, const struct
 	*at += data->used;
 }
 
+static uint64_t payload_hash(const struct frame *f, size_t length)
+{
+	return bulk_hash(f + 1, length - sizeof *f);
+}
+
 static struct frame *seal(struct frame *f, uint32_t count, size_t length, size_t value_bytes,
-                          unsigned flags, unsigned char delimiter)
+                          unsigned flags, unsigned char delimiter, uint64_t payload_hash)
 {
 	f->count = count;
 	f->length = (uint32_t)length;
@@ -202,7 +197,7 @@ static struct frame *seal(struct frame *f, uint32_t count, size_t length, size_t
 	f->flags = (uint8_t)flags;
 	f->delimiter = delimiter;
 	f->reserved = 0;
-	f->payload_hash = bulk_hash(f + 1, length - sizeof *f);
+	f->payload_hash = payload_hash;
 	return f;
 }
 
@@ -211,6 +206,7 @@ struct frame *rows_seal(struct rows *r)
 	unsigned char *at = r->frame + sizeof(struct frame) + r->value_bytes;
 	struct frame *f = (struct frame *)(void *)r->frame;
 	unsigned flags = (r->has_keys ? FRAME_KEYS : 0u) | (r->has_headers ? FRAME_HEADERS : 0u);
+	size_t length;
 
 	if (r->count > 1)
 		place(&at, r, r->ends.data, r->ends.used);
@@ -218,19 +214,23 @@ struct frame *rows_seal(struct rows *r)
 		place_section(&at, r, &r->key_ends, &r->keys);
 	if (r->has_headers)
 		place_section(&at, r, &r->header_ends, &r->headers);
-	return seal(f, r->count, (size_t)(at - r->frame), r->value_bytes, flags, 0);
+	length = (size_t)(at - r->frame);
+	return seal(f, r->count, length, r->value_bytes, flags, 0,
+	            r->first_hashed ? r->first_hash : payload_hash(f, length));
 }
 
 struct frame *frame_seal_delimited(void *frame, size_t value_bytes, uint32_t count,
                                    unsigned char delimiter)
 {
-	return seal(frame, count, sizeof(struct frame) + value_bytes, value_bytes, FRAME_DELIMITED,
-	            delimiter);
+	size_t length = sizeof(struct frame) + value_bytes;
+
+	return seal(frame, count, length, value_bytes, FRAME_DELIMITED, delimiter,
+	            payload_hash(frame, length));
 }
 
 struct frame *frame_seal_empty(void *frame, unsigned flags)
 {
-	return seal(frame, 0, sizeof(struct frame), 0, flags, 0);
+	return seal(frame, 0, sizeof(struct frame), 0, flags, 0, payload_hash(frame, sizeof(struct frame)));
 }
 
 /* ---- reading ------------------------------------------------------------------------ */

@@ -3,8 +3,11 @@
 #ifndef SHMQ_FRAME_H
 #define SHMQ_FRAME_H
 
+#include "bulk.h"
 #include "error.h"
 #include "layout.h"
+
+#include <string.h>
 
 struct column { /* a private array that grows */
 	unsigned char *data;
@@ -23,14 +26,48 @@ struct rows {
 	uint32_t count;
 	size_t value_bytes;
 	bool has_keys, has_headers;
+	bool first_hashed;   /* first_hash is that of the only row */
+	uint64_t first_hash;
 	struct column ends, key_ends, keys, header_ends, headers;
 };
 
-void rows_begin(struct rows *r, void *frame, size_t capacity);
+static inline void rows_begin(struct rows *r, void *frame, size_t capacity)
+{
+	r->frame = frame;
+	r->capacity = capacity;
+	r->count = 0;
+	r->value_bytes = 0;
+	r->has_keys = r->has_headers = r->first_hashed = false;
+	r->ends.used = r->key_ends.used = r->keys.used = 0;
+	r->header_ends.used = r->headers.used = 0;
+}
 void rows_free(struct rows *r);
 
 /* Bytes the sealed frame would take with this message added; SIZE_MAX when it cannot be. */
 size_t rows_cost_with(const struct rows *r, const struct shmq_message *m);
+
+/* rows_add() for the ordinary case: only a value, like the rows before it, and it fits. False: nothing
+ * was done. */
+static inline bool rows_add_value(struct rows *r, const void *value, size_t bytes)
+{
+	uint32_t end = (uint32_t)(r->value_bytes + bytes);
+
+	if (r->frame == NULL || r->has_keys || r->has_headers || bytes > r->capacity ||
+	    sizeof(struct frame) + r->value_bytes + bytes + 4 * ((size_t)r->count + 2) > r->capacity ||
+	    r->ends.capacity - r->ends.used < sizeof end)
+		return false;
+	/* A message alone in its frame is hashed where it comes from: its copy has just been written in
+	   pieces that no load fits, and would have to arrive in the cache first. */
+	if (r->count == 0 && bytes <= BULK_SHORT)
+		r->first_hash = bulk_hash(value, bytes);
+	if (bytes > 0)
+		memcpy(r->frame + sizeof(struct frame) + r->value_bytes, value, bytes);
+	memcpy(r->ends.data + r->ends.used, &end, sizeof end);
+	r->ends.used += sizeof end;
+	r->value_bytes = end;
+	r->first_hashed = r->count++ == 0 && bytes <= BULK_SHORT;
+	return true;
+}
 
 /* Counts a message without storing it: for the cost of a batch. 0, or SHMQ_EDATA beyond 4 GiB. */
 int rows_count(struct rows *r, const struct shmq_message *m);

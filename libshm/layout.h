@@ -5,7 +5,7 @@
  *
  *   DIR/broker            session table, registry of topic names, counters
  *   DIR/sessions/S.E      one locked file per session: slot S, epoch E
- *   DIR/t/N/topic         topic number N: its options; immutable but for one state word
+ *   DIR/t/N/topic         topic number N: its options; immutable but for two words
  *   DIR/t/N/bell          bells, readers, heads, gates
  *   DIR/t/N/log.P.0       partition P: extents, slots, pool
  *
@@ -25,6 +25,7 @@
 #define FRAME_ALIGN  64u
 #define EXTENT_BYTES (256u << 10)
 #define SESSIONS     8192u /* slots in the session table: 13 bits */
+#define EXTENTS_MAX  4096u /* of one log: 1 GiB */
 #define NAMES        65536u /* words in the registry */
 #define NAME_WINDOW  64u    /* a name may stand in this many words from its hash on */
 #define READERS      2048u  /* reader words of a topic; number 0 is the virgin reader */
@@ -46,7 +47,7 @@ struct file_head {
 	uint32_t partitions;
 	uint32_t slots;   /* frames a log holds: N */
 	uint32_t extents; /* 256 KiB pieces of a log's pool: M */
-	uint64_t first_offset; /* of the first message of a log's incarnation */
+	uint64_t first_offset; /* of a log's first message */
 	uint64_t hash;    /* XXH3-64 of the fields above */
 };
 _Static_assert(sizeof(struct file_head) == 64, "on disk as drawn");
@@ -97,6 +98,23 @@ static inline uint64_t name_word_number(uint64_t w)
 static inline bool name_word_may_be(uint64_t w, uint64_t hash)
 {
 	return ((w ^ name_word(0, hash, 0)) << 2 >> (NUMBER_BITS + 2)) == 0;
+}
+
+/* State word of a topic: {next:62 | state:2}; next is 0 but in MOVED. Writer: whoever deletes or repairs
+ * it, once, by CAS; that CAS is the moment of it. From then on nothing that is linked here is
+ * acknowledged, and whoever meets the word finishes the rest. */
+enum topic_state { TOPIC_LIVE = 1, TOPIC_DELETED = 2, TOPIC_MOVED = 3 };
+static inline uint64_t topic_moved(uint64_t next)
+{
+	return next << 2 | TOPIC_MOVED;
+}
+static inline unsigned topic_word_state(uint64_t w)
+{
+	return (unsigned)(w & 3);
+}
+static inline uint64_t topic_word_next(uint64_t w)
+{
+	return w >> 2;
 }
 
 /* Slot word: {lap:40 | unit:24}. Position i stands in slot i mod N with lap i/N + 1; unit is the
@@ -215,6 +233,31 @@ static inline uint32_t reader_word_epoch(uint64_t w)
 	return (uint32_t)(w >> 13);
 }
 
+/* Watch: {checksum:20 | still:10 | ms:34}. Publishers who find a log full write down, by CAS, whom they
+ * found at which gate (a checksum of its index, word and gate), how long it was seen to stand there (in
+ * 4 ms, at most WATCH_STEP_MS from look to look: what nobody saw does not count, so a host that stood
+ * still overruns nobody) and when they looked (CLOCK_BOOTTIME). So it does not matter whether one
+ * publisher waits or many come and are refused. A lost mark costs one look; two holders of one checksum
+ * (2^-20) make one be overrun early. ms wraps after 198 days: then one look is lost or counts 100 ms. */
+#define WATCH_STEP_MS 100u
+#define WATCH_UNIT_MS 4u
+static inline uint64_t watch_word(uint64_t checksum, uint64_t still, uint64_t ms)
+{
+	return checksum << 44 | (still < 1023 ? still : 1023) << 34 | (ms & ((1ULL << 34) - 1));
+}
+static inline uint64_t watch_checksum(uint64_t w)
+{
+	return w >> 44;
+}
+static inline uint64_t watch_still(uint64_t w)
+{
+	return w >> 34 & 1023;
+}
+static inline uint64_t watch_since_ms(uint64_t w, uint64_t now_ms)
+{
+	return (now_ms - w) & ((1ULL << 34) - 1);
+}
+
 /* ---- files -------------------------------------------------------------------------- */
 
 /* One per session slot, 128 bytes. Writer: the session in that slot, alone, with plain atomic
@@ -230,7 +273,10 @@ _Static_assert(sizeof(struct slot_counters) == 2 * CACHE_LINE, "no sharing betwe
 struct broker_file {
 	struct file_head head;
 	uint8_t boot_id[40]; /* of the boot that made it, as text; checked off tmpfs */
-	uint8_t pad0[PAGE - 64 - 40 - 8];
+	uint8_t pad0[PAGE - 64 - 40 - 3 * 8];
+	atomic_u64 sessions_used_hint; /* session words ever used; CAS-max before the first use. Too low:
+	                                  the dead in between are not reaped until it is raised */
+	atomic_u64 reap_hint; /* where to look for dead sessions next; fetch_add; any value will do */
 	atomic_u64 next_number; /* topic numbers given out; fetch_add; a dead creator's is skipped */
 	atomic_u64 sessions[SESSIONS];
 	atomic_u64 names[NAMES];
@@ -248,7 +294,8 @@ struct session_file {
 };
 _Static_assert(sizeof(struct session_file) == 64, "as drawn");
 
-enum topic_state { TOPIC_LIVE = 1, TOPIC_DELETED = 2 };
+/* First offset of a topic that repair has made and nobody has moved to yet. */
+#define OFFSET_UNSET UINT64_MAX
 
 struct topic_file {
 	struct file_head head;
@@ -256,7 +303,9 @@ struct topic_file {
 	uint64_t created_ns;
 	uint64_t creator; /* session ID: a dead creator's unregistered topic is swept */
 	uint64_t hash;    /* of options .. creator and name */
-	atomic_u64 state; /* LIVE -> DELETED, once, by CAS of the deleter */
+	atomic_u64 state; /* topic_moved() and so on, above */
+	atomic_u64 first_offset; /* of its logs: OFFSET_UNSET -> behind the old ones, once, by CAS of
+	                            whoever moves the name here; 0 where there was nothing before */
 	char name[SHMQ_NAME_MAX + 1];
 };
 
@@ -276,6 +325,7 @@ _Static_assert(offsetof(struct bell_file, readers) == PAGE, "page");
 
 struct head_line {
 	_Alignas(64) atomic_u64 head;
+	atomic_u64 watch; /* who holds this log back, and since when: see below */
 };
 
 static inline size_t bell_gates_at(unsigned partitions)
@@ -292,7 +342,9 @@ struct log_file {
 	_Alignas(64) atomic_u64 tail_hint; /* about the newest position + 1; publishers, CAS-max */
 	_Alignas(64) atomic_u64 slots_reserved; /* slots whose pages are reserved; CAS-max after
 	                                           fallocate, in steps of SLOT_CHUNK */
-	uint8_t pad[PAGE - 64 * 2 - 8];
+	atomic_u64 run_wanted_ms;  /* until when (CLOCK_BOOTTIME) somebody waits for a run of extents:
+	                              others keep out of the upper half (extent.c); a hint */
+	uint8_t pad[PAGE - 64 * 2 - 16];
 	/* then extents[M], from the next page on slots[N], from the next page on the pool */
 };
 #define SLOT_CHUNK 4096u

@@ -49,6 +49,7 @@ int lines_to_private(struct shmq_pub *p)
 {
 	struct lines *in = &p->lines;
 
+	in->room = 0; /* what was handed out is no place for anything any more */
 	if (in->lane == NULL)
 		return 0;
 	in->private_.used = 0;
@@ -75,6 +76,8 @@ static int room_in_private(struct shmq_pub *p)
 		return lines_no_memory(p);
 	if (in->stored < lines_room_total(p))
 		return 0;
+	in->stored = 0;
+	in->skip = true;
 	return fail(&p->q->error, SHMQ_EDATA,
 	            "a record is larger than a quarter of topic %s's memory (%zu bytes); make the topic with "
 	            "more memory",
@@ -88,7 +91,8 @@ static int room_in_extent(struct shmq_pub *p)
 	struct lane *l = in->lane;
 	int r;
 
-	if (l != NULL && hold_room(&l->hold) >= need)
+	if (l != NULL && hold_room(&l->hold) >= need &&
+	    (in->partition < 0 || l->log.partition == (unsigned)in->partition))
 		return 0;
 	r = lines_to_private(p);
 	if (r == 0)
@@ -117,6 +121,9 @@ int shmq_pub_lines_room(shmq_pub *p, int partition, unsigned char delim, void **
 		         p->topic.name, p->topic.options.partitions, partition);
 	if (r == 0)
 		r = lines_flush(p, &records);
+	if (r == 0 && in->stored > 0 && (partition != in->partition || delim != in->delim))
+		r = fail(&p->q->error, SHMQ_EINVAL,
+		         "partition or delimiter of delimited input changed in the middle of a record");
 	if (r != 0)
 		return r;
 	in->delim = delim;
@@ -125,7 +132,7 @@ int shmq_pub_lines_room(shmq_pub *p, int partition, unsigned char delim, void **
 	if (r != 0)
 		return r;
 	*buffer = lines_base(p) + in->stored;
-	*room = lines_room_total(p) - in->stored;
+	*room = in->room = lines_room_total(p) - in->stored;
 	return 0;
 }
 
@@ -171,24 +178,75 @@ static int stage_private(struct shmq_pub *p, struct lane **out)
 	return r;
 }
 
-/* The largest record fits only without its delimiter. */
-static int flush_largest(struct shmq_pub *p, uint64_t *records)
+/* Dropped and counted; the carry stays, at the start of its room. */
+static void pending_drop(struct shmq_pub *p, uint32_t count)
+{
+	struct lines *in = &p->lines;
+	unsigned char *base = lines_base(p);
+
+	memmove(base, base + in->pending, in->stored - in->pending);
+	in->stored -= in->pending;
+	in->pending = 0;
+	p->dropped += count;
+	counter_add(&p->q->counters->messages_dropped, count);
+}
+
+/* Links the pending records as one frame. 0, or why not: then nothing has changed. */
+static int pending_link(struct shmq_pub *p, struct lane *l, uint32_t count)
+{
+	struct lines *in = &p->lines;
+	unsigned char *place = l->log.pool + hold_at(&l->hold);
+	const unsigned char *carry = lines_base(p) + in->pending;
+	size_t bytes = in->stored - in->pending;
+	int r;
+
+	if (in->lane != NULL) /* it may have to move there: once linked, there is no way back */
+		in->private_.used = 0;
+	if (in->lane != NULL && column_room(&in->private_, bytes) < 0)
+		return lines_no_memory(p);
+	r = lane_link(p, l, frame_seal_delimited(place, in->pending, count, in->delim));
+	if (r != 0)
+		return r;
+	in->pending = 0;
+	return carry_on(p, carry, bytes);
+}
+
+/* A record without a delimiter: the last one of the input, or the largest, for whose delimiter there
+ * is no room in a message. */
+static int record_alone(struct shmq_pub *p, size_t bytes, uint64_t *records)
 {
 	struct lines *in = &p->lines;
 	struct shmq_message m = {.value = in->private_.data,
-	                         .value_len = in->pending - 1,
+	                         .value_len = bytes,
 	                         .partition = in->partition};
 	int r = shmq_pub_send(p, &m);
 
-	if (r != 0 && r != SHMQ_FULL)
-		return r;
-	in->stored = in->pending = 0; /* nothing was read behind it */
-	if (r == 0) {
-		*records = 1;
-		return shmq_pub_flush(p);
+	if (r == SHMQ_FULL) { /* dropped and counted, as those before it */
+		p->dropped++;
+		counter_add(&p->q->counters->messages_dropped, 1);
 	}
-	p->dropped++;
-	counter_add(&p->q->counters->messages_dropped, 1);
+	if (r == 0 || r == SHMQ_FULL)
+		in->stored = 0;
+	*records += r == 0;
+	return r;
+}
+
+/* Nothing is read behind it: the room ended with its delimiter. */
+static int largest_flush(struct shmq_pub *p, uint64_t *records)
+{
+	struct lines *in = &p->lines;
+	size_t pending = in->pending;
+	uint64_t accepted = 0;
+	int r;
+
+	in->pending = 0; /* shmq_pub_send() would link it first, and come here again */
+	r = record_alone(p, pending - 1, &accepted);
+	if (in->stored > 0) /* it was not taken */
+		in->pending = pending;
+	if (r == 0)
+		r = shmq_pub_flush(p);
+	if (r != SHMQ_FULL)
+		*records = accepted;
 	return r;
 }
 
@@ -203,38 +261,33 @@ int lines_flush(struct shmq_pub *p, uint64_t *records)
 	if (in->pending == 0)
 		return 0;
 	if (in->pending > shmq_pub_message_max(p))
-		return flush_largest(p, records);
+		return largest_flush(p, records);
 	count = (uint32_t)bulk_count(lines_base(p), in->pending, in->delim);
 	if (l == NULL)
 		r = stage_private(p, &l);
-	if (r == 0) {
-		unsigned char *place = l->log.pool + hold_at(&l->hold);
-		const unsigned char *carry = lines_base(p) + in->pending;
-
-		r = lane_link(p, l, frame_seal_delimited(place, in->pending, count, in->delim));
-		if (r == 0) {
-			size_t bytes = in->stored - in->pending;
-
-			in->pending = 0;
-			*records = count;
-			r = carry_on(p, carry, bytes);
-			if (l->hold.count > 1)
-				lane_leave(p, l);
-			return r;
-		}
-	}
-	if (r == SHMQ_FULL) { /* dropped and counted; the carry stays, at the start of its room */
-		unsigned char *base = lines_base(p);
-
-		if (in->lane == NULL && log_attached(&l->log)) /* the staged copy */
-			lane_leave(p, l);
-		memmove(base, base + in->pending, in->stored - in->pending);
-		in->stored -= in->pending;
-		in->pending = 0;
-		p->dropped += count;
-		counter_add(&p->q->counters->messages_dropped, count);
-	}
+	if (r == 0)
+		r = pending_link(p, l, count);
+	if (r == 0)
+		*records = count;
+	else if (r == SHMQ_FULL)
+		pending_drop(p, count);
+	/* A run of extents is not kept while we wait, nor a copy of what was dropped. */
+	if (l != NULL && in->lane != l && (l->hold.count > 1 || r == SHMQ_FULL) && log_attached(&l->log))
+		lane_leave(p, l);
 	return r;
+}
+
+/* The rest of a record that was refused goes, up to its delimiter. Returns what is left of `bytes`. */
+static size_t skip_refused(struct lines *in, unsigned char *at, size_t bytes)
+{
+	const unsigned char *end = in->skip ? memchr(at, in->delim, bytes) : NULL;
+	size_t gone = end != NULL ? (size_t)(end - at) + 1 : bytes;
+
+	if (!in->skip)
+		return bytes;
+	in->skip = end == NULL;
+	memmove(at, at + gone, bytes - gone);
+	return bytes - gone;
 }
 
 int shmq_pub_lines_add(shmq_pub *p, size_t bytes, uint64_t *records)
@@ -248,10 +301,18 @@ int shmq_pub_lines_add(shmq_pub *p, size_t bytes, uint64_t *records)
 	*records = 0;
 	if (r < 0)
 		return r;
+	if (bytes > in->room)
+		return fail(&p->q->error, SHMQ_EINVAL,
+		            "%zu bytes of delimited input: there is room for %zu since the last "
+		            "shmq_pub_lines_room()",
+		            bytes, in->room);
 	if (bytes > 0) {
 		unsigned char *base = lines_base(p);
-		const unsigned char *last = memrchr(base + in->stored, in->delim, bytes);
+		const unsigned char *last;
 
+		in->room = 0;
+		bytes = skip_refused(in, base + in->stored, bytes);
+		last = memrchr(base + in->stored, in->delim, bytes);
 		in->stored += bytes;
 		if (last != NULL)
 			in->pending = (size_t)(last - base) + 1;
@@ -262,8 +323,7 @@ int shmq_pub_lines_add(shmq_pub *p, size_t bytes, uint64_t *records)
 int shmq_pub_lines_end(shmq_pub *p, uint64_t *records)
 {
 	struct lines *in = &p->lines;
-	struct shmq_message m = {.partition = in->partition};
-	uint64_t none;
+	uint64_t none, accepted = 0;
 	int r = p->q->forked ? broker_check(p->q, true) : 0;
 
 	if (records == NULL)
@@ -273,14 +333,13 @@ int shmq_pub_lines_end(shmq_pub *p, uint64_t *records)
 		r = lines_flush(p, records);
 	if (r == 0)
 		r = lines_to_private(p);
-	if (r == 0 && in->stored > 0) {
-		m.value = in->private_.data;
-		m.value_len = in->stored;
-		r = shmq_pub_send(p, &m);
-		if (r == 0) {
-			in->stored = 0;
-			++*records;
-		}
-	}
-	return r == 0 ? shmq_pub_flush(p) : r;
+	if (r == 0 && in->stored > 0)
+		r = record_alone(p, in->stored, &accepted);
+	if (r == 0)
+		r = shmq_pub_flush(p);
+	if (r != SHMQ_FULL)
+		*records += accepted;
+	if (r == 0 || r == SHMQ_FULL) /* else it is called again */
+		in->skip = false;
+	return r;
 }

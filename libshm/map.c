@@ -36,6 +36,17 @@ static int map_fd(struct error *e, struct map *m)
 	return 0;
 }
 
+int map_give(struct error *e, int dirfd, int fd)
+{
+	struct stat st;
+
+	if (geteuid() != 0)
+		return 0;
+	if (fstat(dirfd, &st) < 0 || (st.st_uid != 0 && fchown(fd, st.st_uid, st.st_gid) < 0))
+		return fail_errno(e, "giving a file to the user whose directory it is in");
+	return 0;
+}
+
 /* O_TMPFILE, or a name nobody else uses where the filesystem cannot (some overlays). */
 static int open_aside(struct error *e, struct aside *a)
 {
@@ -55,6 +66,15 @@ static int open_aside(struct error *e, struct aside *a)
 	return a->map.fd >= 0 ? 0 : fail_errno(e, "making a file in the runtime directory");
 }
 
+static int aside_fill(struct error *e, struct map *m, size_t reserve)
+{
+	int r = ftruncate(m->fd, (off_t)m->bytes) < 0
+	                ? fail_errno(e, "sizing a file of %zu bytes in the runtime directory", m->bytes)
+	                : map_reserve(e, m, 0, reserve);
+
+	return r == 0 ? map_fd(e, m) : r;
+}
+
 int map_aside(struct error *e, int dirfd, size_t bytes, size_t reserve, struct aside *out)
 {
 	int r;
@@ -65,28 +85,37 @@ int map_aside(struct error *e, int dirfd, size_t bytes, size_t reserve, struct a
 		return r;
 	out->map.writable = true;
 	out->map.bytes = bytes;
-	r = ftruncate(out->map.fd, (off_t)bytes) < 0
-	            ? fail_errno(e, "sizing a file of %zu bytes in the runtime directory", bytes)
-	            : map_reserve(e, &out->map, 0, reserve);
-	if (r == 0)
-		r = map_fd(e, &out->map);
+	r = map_give(e, dirfd, out->map.fd);
+	if (r == 0 && bytes > 0)
+		r = aside_fill(e, &out->map, reserve);
 	if (r < 0)
 		map_discard(out);
 	return r;
 }
 
-int map_publish(struct error *e, struct aside *a, const char *name)
+/* Where /proc is not mounted the kernel links a nameless file only for its maker (since Linux 6.10) or for
+ * root: then errno is ENOTSUP, as ENOENT would say that the directory is gone. */
+static int link_nameless(const struct aside *a, const char *name)
 {
 	char proc[40];
-	int r, saved;
+	int r;
 
-	if (a->temp[0] != '\0') {
-		r = linkat(a->dirfd, a->temp, a->dirfd, name, 0);
-	} else {
-		snprintf(proc, sizeof proc, "/proc/self/fd/%d", a->map.fd);
-		r = linkat(AT_FDCWD, proc, a->dirfd, name, AT_SYMLINK_FOLLOW);
-	}
-	saved = errno;
+	snprintf(proc, sizeof proc, "/proc/self/fd/%d", a->map.fd);
+	r = linkat(AT_FDCWD, proc, a->dirfd, name, AT_SYMLINK_FOLLOW);
+	if (r == 0 || errno != ENOENT || access("/proc/self/fd", F_OK) == 0)
+		return r;
+	r = linkat(a->map.fd, "", a->dirfd, name, AT_EMPTY_PATH);
+	if (r < 0 && errno == ENOENT)
+		errno = ENOTSUP;
+	return r;
+}
+
+int map_publish(struct error *e, struct aside *a, const char *name)
+{
+	int r = a->temp[0] != '\0' ? linkat(a->dirfd, a->temp, a->dirfd, name, 0)
+	                           : link_nameless(a, name);
+	int saved = errno;
+
 	if (r == 0) {
 		if (a->temp[0] != '\0')
 			unlinkat(a->dirfd, a->temp, 0);
@@ -95,6 +124,9 @@ int map_publish(struct error *e, struct aside *a, const char *name)
 	map_discard(a);
 	if (saved == EEXIST)
 		return fail(e, SHMQ_EEXIST, "%s is there already", name);
+	if (saved == ENOTSUP)
+		return fail(e, SHMQ_ESYSTEM, "linking %s into the runtime directory: /proc is not mounted",
+		            name);
 	errno = saved;
 	return fail_errno(e, "linking %s into the runtime directory", name);
 }

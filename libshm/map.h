@@ -17,8 +17,13 @@ struct map {
 /* Fills the hash of a head. */
 void file_head_seal(struct file_head *h);
 
+/* What root makes in another user's directory is that user's: otherwise root's visit would lock him out
+ * of his own broker. fd was just made in dirfd. */
+int map_give(struct error *e, int dirfd, int fd);
+
 /* A new file of `bytes`, its first `reserve` bytes backed, mapped writable and not yet linked:
- * the caller fills it in and calls map_publish(). EOPNOTSUPP filesystems get a temporary name. */
+ * the caller fills it in and calls map_publish(). 0 bytes: only the file, to be written. EOPNOTSUPP
+ * filesystems get a temporary name. */
 struct aside {
 	struct map map;
 	int dirfd;

@@ -18,6 +18,8 @@
  * that the reader finds it in the cache. */
 #define FRAME_TARGET (32u << 10)
 
+#define PREFETCH_LINES 16u /* ahead of the next frame: five small ones, 0.3 us */
+
 #define STAMP_TICKS 2000u /* of the time stamp counter: frames are stamped to about a microsecond */
 
 /* Reading the clock costs 20 ns and the counter 8: a frame per message would notice. */
@@ -69,6 +71,7 @@ static struct ground lane_ground(struct shmq_pub *p, struct lane *l)
 	                       .readers = &p->topic.readers,
 	                       .place = &p->q->place,
 	                       .id = p->q->session.id,
+	                       .drop_old = p->topic.options.full == SHMQ_FULL_DROP_OLD,
 	                       .keep_extents = p->keep_extents};
 }
 
@@ -82,7 +85,6 @@ void lane_leave(struct shmq_pub *p, struct lane *l)
 int lane_room(struct shmq_pub *p, struct lane *l, uint64_t bytes)
 {
 	struct ground g = lane_ground(p, l);
-	struct wait w = {0};
 
 	if (l->hold.count > 0 && hold_room(&l->hold) >= bytes)
 		return 0;
@@ -97,40 +99,62 @@ int lane_room(struct shmq_pub *p, struct lane *l, uint64_t bytes)
 			l->tail = (struct tail){.position = end};
 		if (r == 0)
 			r = ground_take(&p->q->error, &g, l->tail.position, bytes, &l->hold, &holder);
-		if (r != SHMQ_FULL)
-			return r;
-		extent_look(&l->log, ring_head(&l->log, l->tail.position), &s);
-		r = pub_wait(p, l, &w, &holder, s.in_use > 0 ? s.oldest_end : 0);
-		if (r != 0)
-			return r;
+		if (r == SHMQ_FULL) {
+			extent_look(&l->log, ring_head(&l->log, l->tail.position), &s);
+			r = pub_wait(p, l, &holder, s.in_use > 0 ? s.oldest_end : 0);
+			if (r == 0)
+				continue;
+		}
+		wait_end(l, r);
+		return r;
 	}
+}
+
+static int link_try(struct shmq_pub *p, struct lane *l, struct frame *f)
+{
+	if (!topic_live(&p->topic))
+		return topic_gone(&p->topic);
+	return ring_link(&p->q->error, &l->log, &l->tail, f, hold_at(&l->hold) / FRAME_ALIGN,
+	                 pub_now(p));
+}
+
+/* The ring was full. */
+static int link_with_room(struct shmq_pub *p, struct lane *l, struct frame *f)
+{
+	struct ground g = lane_ground(p, l);
+	int r;
+
+	do {
+		struct holder holder;
+		uint64_t n = l->log.slot_count;
+
+		r = ground_take_slot(&g, l->tail.position, &holder);
+		if (r != 0)
+			r = pub_wait(p, l, &holder, l->tail.position - n + 1 + n / 16);
+		if (r != 0)
+			break;
+		r = link_try(p, l, f);
+	} while (r == SHMQ_FULL);
+	wait_end(l, r);
+	return r;
 }
 
 int lane_link(struct shmq_pub *p, struct lane *l, struct frame *f)
 {
 	struct slot_counters *c = p->q->counters;
-	struct ground g = lane_ground(p, l);
-	struct wait w = {0};
-	int r;
+	int r = link_try(p, l, f);
 
-	for (;;) {
-		struct holder holder;
-		uint64_t n = l->log.slot_count;
-
-		r = ring_link(&p->q->error, &l->log, &l->tail, f, hold_at(&l->hold) / FRAME_ALIGN,
-		              pub_now(p));
-		if (r != SHMQ_FULL)
-			break;
-		if (ground_take_slot(&g, l->tail.position, &holder) == 0)
-			continue;
-		r = pub_wait(p, l, &w, &holder, l->tail.position - n + 1 + n / 16);
-		if (r != 0)
-			return r;
-	}
-	if (r < 0)
+	if (r == SHMQ_FULL)
+		r = link_with_room(p, l, f);
+	if (r != 0)
 		return r;
 	l->hold.used += ALIGN_UP(f->length, FRAME_ALIGN);
 	l->hold.own_end = l->tail.position;
+	if (!topic_live(&p->topic)) /* linked into what is over: not acknowledged */
+		return topic_gone(&p->topic);
+	/* Small frames: the lines of one a little further on, which readers had last, are asked back. */
+	for (unsigned i = 0; i < 3 && f->length <= 3 * CACHE_LINE; i++)
+		prefetch_write(l->log.pool + hold_at(&l->hold) + (PREFETCH_LINES + i) * CACHE_LINE);
 	if (bell_ring(&p->topic.bell->arrived)) /* tell:sleep, behind the CAS of ring_link() */
 		counter_add(&c->wakeups, 1);
 	p->linked += f->count;
@@ -151,8 +175,12 @@ int lane_flush(struct shmq_pub *p, struct lane *l)
 {
 	int r;
 
-	if (l->rows.frame == NULL || l->rows.count == 0)
+	if (l->rows.frame == NULL)
 		return 0;
+	if (l->rows.count == 0) { /* opened, and nothing came of it */
+		l->rows.frame = NULL;
+		return 0;
+	}
 	r = lane_link(p, l, rows_seal(&l->rows));
 	if (r == SHMQ_FULL)
 		lane_drop(p, l, l->rows.count);
@@ -246,10 +274,16 @@ static int too_large(struct shmq_pub *p, size_t cost)
 	            cost, p->topic.name, (size_t)p->topic.options.pool_bytes / 4);
 }
 
+static size_t cost_alone(const struct shmq_message *m)
+{
+	static const struct rows none;
+
+	return rows_cost_with(&none, m);
+}
+
 static int message_check(struct shmq_pub *p, const struct shmq_message *m)
 {
-	struct rows one = {0};
-	size_t cost = rows_cost_with(&one, m);
+	size_t cost = cost_alone(m);
 
 	if (m->partition >= (int)p->topic.options.partitions)
 		return fail(&p->q->error, SHMQ_EINVAL, "topic %s has %u partitions, there is no %d",
@@ -262,13 +296,12 @@ static int message_check(struct shmq_pub *p, const struct shmq_message *m)
 /* The message does not fit into the open frame, or there is none. */
 static int send_into_new(struct shmq_pub *p, struct lane *l, const struct shmq_message *m)
 {
-	struct rows one = {0};
 	int r = message_check(p, m);
 
 	if (r == 0)
 		r = lane_flush(p, l);
 	if (r == 0)
-		r = lane_begin(p, l, rows_cost_with(&one, m));
+		r = lane_begin(p, l, cost_alone(m));
 	if (r != 0)
 		return r;
 	if (rows_add(&l->rows, m) < 0) {
@@ -283,14 +316,38 @@ static int send_into_new(struct shmq_pub *p, struct lane *l, const struct shmq_m
 	return r;
 }
 
-int shmq_pub_send(shmq_pub *p, const struct shmq_message *m)
+/* One partition, and only a value, that has its place in the open frame or in one that can be opened
+ * in the extent at hand: what most messages are. Spares them half their cost. */
+static inline bool send_plainly(struct shmq_pub *p, const struct shmq_message *m)
+{
+	struct lane *l = &p->lanes[0];
+
+	if (p->topic.options.partitions != 1 || m->partition > 0 || m->key != NULL ||
+	    m->header_count > 0 || p->lines.stored > 0 || p->lines.lane != NULL || p->q->forked)
+		return false;
+	if (l->rows.frame == NULL) {
+		if (l->hold.count != 1 || hold_room(&l->hold) < FRAME_TARGET)
+			return false;
+		rows_begin(&l->rows, l->log.pool + hold_at(&l->hold), FRAME_TARGET);
+	}
+	if (rows_add_value(&l->rows, m->value, m->value_len))
+		return true;
+	if (l->rows.count == 0)
+		l->rows.frame = NULL;
+	return false;
+}
+
+static int send_any(struct shmq_pub *p, const struct shmq_message *m)
 {
 	struct lane *l;
+	uint64_t records;
 	int r = pub_check(p);
 
 	if (r == 0 && m->partition >= (int)p->topic.options.partitions)
 		r = message_check(p, m);
 	if (r == 0)
+		r = lines_flush(p, &records); /* what came before goes before */
+	if (r == 0 || r == SHMQ_FULL)
 		r = lines_to_private(p); /* an incomplete record stands where our frame may be built */
 	if (r == 0)
 		r = lane_open(p, partition_of(p, m), &l);
@@ -303,10 +360,20 @@ int shmq_pub_send(shmq_pub *p, const struct shmq_message *m)
 	return 0;
 }
 
+int shmq_pub_send(shmq_pub *p, const struct shmq_message *m)
+{
+	return send_plainly(p, m) ? 0 : send_any(p, m);
+}
+
 int shmq_pub_flush(shmq_pub *p)
 {
-	int r = pub_check(p), full = 0;
+	uint64_t records;
+	int full, r = pub_check(p);
 
+	if (r == 0)
+		r = lines_flush(p, &records);
+	full = r == SHMQ_FULL ? r : 0;
+	r = full != 0 ? 0 : r;
 	for (unsigned i = 0; i < p->topic.options.partitions && r == 0; i++) {
 		r = lane_flush(p, &p->lanes[i]);
 		if (r == SHMQ_FULL) { /* dropped and counted; the other partitions go on */
@@ -319,20 +386,14 @@ int shmq_pub_flush(shmq_pub *p)
 
 int shmq_pub_idle(shmq_pub *p)
 {
-	uint64_t records;
-	int full, r = pub_check(p);
+	int full, r = shmq_pub_flush(p);
 
-	if (r == 0)
-		r = lines_flush(p, &records);
-	full = r == SHMQ_FULL ? r : 0; /* dropped and counted: what remains is kept all the same */
-	if (r == 0 || r == SHMQ_FULL)
-		r = lines_to_private(p);
-	if (r == 0)
-		r = shmq_pub_flush(p);
 	if (r != 0 && r != SHMQ_FULL)
 		return r;
-	if (r == 0)
-		r = full;
+	full = r; /* dropped and counted: what remains is kept all the same */
+	r = lines_to_private(p);
+	if (r != 0)
+		return r;
 	for (unsigned i = 0; i < p->topic.options.partitions; i++) {
 		struct lane *l = &p->lanes[i];
 
@@ -341,7 +402,7 @@ int shmq_pub_idle(shmq_pub *p)
 		lane_leave(p, l);
 		cas_max(&l->log.file->tail_hint, l->tail.position);
 	}
-	return r;
+	return full;
 }
 
 int shmq_pub_batch(shmq_pub *p, const struct shmq_message *messages, size_t count)

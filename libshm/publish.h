@@ -7,12 +7,19 @@
 #include "reclaim.h"
 #include "topic.h"
 
+/* One wait for room: state over its loop, and over calls that a signal interrupts. */
+struct wait {
+	uint64_t start_ns, deadline_ns; /* CLOCK_BOOTTIME; 0: not started / no limit */
+	bool told;
+};
+
 /* One partition as this publisher sees it. */
 struct lane {
 	struct log log; /* not attached until the first message for it */
 	struct tail tail;
 	struct hold hold; /* where the open frame stands */
 	struct rows rows; /* rows.frame NULL: no open frame */
+	struct wait wait;
 };
 
 /* Delimited input that is read straight into the log's memory (lines.c). An incomplete record is
@@ -22,8 +29,10 @@ struct lines {
 	struct column private_; /* used: bytes of the carry there */
 	size_t stored;          /* bytes at the start of the room: carry, or pending records + carry */
 	size_t pending;         /* complete records among them that could not be linked yet */
+	size_t room;            /* bytes that may be added to the place that was handed out */
 	int partition;
 	unsigned char delim;
+	bool skip;              /* the record that began was refused: drop it up to its delimiter */
 };
 
 struct shmq_pub {
@@ -66,17 +75,15 @@ int lines_flush(struct shmq_pub *p, uint64_t *records);
 /* Moves an incomplete record to private memory, so that the extent can be given back. */
 int lines_to_private(struct shmq_pub *p);
 
-/* Publisher waits (room.c). One wait: state over its loop. */
-struct wait {
-	uint64_t start_ns, deadline_ns; /* CLOCK_MONOTONIC; 0: not started / no limit */
-	uint64_t seen_ns;               /* since when the holder has stood like this */
-	struct holder holder;
-	bool told;
-};
+/* The log is full (room.c). Waits a little for room, as the topic's policy says: 0: look again;
+ * SHMQ_FULL, SHMQ_TIMEOUT, SHMQ_INTERRUPTED, SHMQ_GONE. drop_to: what drop-old must give up. */
+int pub_wait(struct shmq_pub *p, struct lane *l, const struct holder *holder, uint64_t drop_to);
 
-/* The log is full. Waits a little for room, as the topic's policy says: 0: look again;
- * SHMQ_FULL, SHMQ_TIMEOUT, SHMQ_INTERRUPTED, SHMQ_GONE. target: what drop-old must give up. */
-int pub_wait(struct shmq_pub *p, struct lane *l, struct wait *w, const struct holder *holder,
-             uint64_t drop_to);
+/* The wait of this lane is over; a signal only interrupts it. */
+static inline void wait_end(struct lane *l, int result)
+{
+	if (result != SHMQ_INTERRUPTED)
+		l->wait.start_ns = 0;
+}
 
 #endif

@@ -5,14 +5,6 @@
 
 #include <string.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#endif
-
 #ifdef UNDER_TSAN
 /* memcpy is intercepted by ThreadSanitizer even in functions that are not instrumented. */
 __attribute__((no_sanitize("thread"), noinline)) void racy_copy(void *to, const void *from, size_t bytes)

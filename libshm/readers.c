@@ -2,6 +2,8 @@
 /* readers.c - who still needs which part of a topic: reader words and their gates. */
 #include "readers.h"
 
+#include "bulk.h"
+
 static bool gate_is_of(uint64_t gate, uint64_t word)
 {
 	return word_high(gate) == reader_word_incarnation(word);
@@ -160,6 +162,28 @@ bool reader_bury(const struct readers *rs, const struct holder *h)
 	cas_seq(&rs->bell->readers[h->index], &w,
 	        reader_word(READER_FREE, reader_word_incarnation(w), 0));
 	return true;
+}
+
+bool reader_stands(const struct readers *rs, const struct holder *h, unsigned partition,
+                   uint64_t boot_ns, uint64_t for_ns)
+{
+	atomic_u64 *at = &rs->heads[partition].watch;
+	uint64_t parts[3] = {h->index, h->word, h->gate}, now = boot_ns / 1000000;
+	uint64_t checksum = bulk_hash(parts, sizeof parts) >> 44, still = 0;
+	uint64_t w = load_relaxed(at); /* relaxed: it guards nothing; see layout.h */
+
+	if (watch_checksum(w) == checksum) {
+		uint64_t since = watch_since_ms(w, now);
+
+		still = watch_still(w);
+		if (still * WATCH_UNIT_MS >= for_ns / 1000000)
+			return true;
+		if (since < WATCH_UNIT_MS)
+			return false;
+		still += (since < WATCH_STEP_MS ? since : WATCH_STEP_MS) / WATCH_UNIT_MS;
+	}
+	cas_acq_rel(at, &w, watch_word(checksum, still, now));
+	return false;
 }
 
 /* The gate of a reader that was LIVE or HOLD as `w` when the gate was loaded: its gates stand since

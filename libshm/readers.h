@@ -69,6 +69,10 @@ uint64_t readers_floor(const struct readers *rs, unsigned partition, uint64_t he
 /* Frees the holder's word if its session is proved dead: true when it is gone. */
 bool reader_bury(const struct readers *rs, const struct holder *h);
 
+/* Whether publishers have found the log held back like this for `for_ns`; notes it when not. */
+bool reader_stands(const struct readers *rs, const struct holder *h, unsigned partition,
+                   uint64_t boot_ns, uint64_t for_ns);
+
 /* The holder has been seen like this long enough: overrun (LIVE) or kicked (CREATING). HOLD and VIRGIN
  * are left alone. True when it no longer holds. */
 bool reader_push_aside(const struct readers *rs, const struct holder *h, unsigned partition);

@@ -60,11 +60,22 @@ int ground_take(struct error *e, const struct ground *g, uint64_t end, uint64_t 
 	extent_bury_dead(l, ring_head(l, end), g->place);
 	reclaim_to(g, end, UINT64_MAX, holder);
 	r = take(e, g, end, bytes, h);
-	/* A full filesystem is an error, unless a reader is about to free memory that we have. */
-	if (r == SHMQ_ENOSPACE && (reader_word_state(holder->word) == READER_LIVE ||
-	                           reader_word_state(holder->word) == READER_HOLD))
+	if (r == SHMQ_FULL && bytes > EXTENT_BYTES)
+		extent_want_run(l);
+	/* A full filesystem is an error, unless memory that we have is about to be freed: by a reader, or
+	   by us, when we find who is in the way to be dead, or need not wait for it. */
+	if (r == SHMQ_ENOSPACE && holder->word != 0 &&
+	    (reader_word_state(holder->word) != READER_VIRGIN || g->drop_old))
 		return SHMQ_FULL;
 	return r;
+}
+
+/* Not full; also when head has passed the position: then others went on, and it is taken. */
+static bool slot_free(const struct log *l, uint64_t position)
+{
+	uint64_t head = ring_head(l, position);
+
+	return head > position || position - head < l->slot_count;
 }
 
 int ground_take_slot(const struct ground *g, uint64_t position, struct holder *holder)
@@ -72,11 +83,11 @@ int ground_take_slot(const struct ground *g, uint64_t position, struct holder *h
 	uint64_t n = g->log->slot_count;
 
 	*holder = (struct holder){0};
-	if (position - ring_head(g->log, position) < n)
+	if (slot_free(g->log, position))
 		return 0;
 	/* Some more than one, so that this is not done for every frame. */
 	reclaim_to(g, position, position - n + 1 + n / 16, holder);
-	return position - ring_head(g->log, position) < n ? 0 : SHMQ_FULL;
+	return slot_free(g->log, position) ? 0 : SHMQ_FULL;
 }
 
 void ground_force(const struct ground *g, uint64_t target)

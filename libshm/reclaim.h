@@ -18,6 +18,7 @@ struct ground {
 	const struct readers *readers;
 	const struct session_place *place;
 	uint64_t id;           /* own session */
+	bool drop_old;         /* what is full gives up its oldest */
 	unsigned keep_extents; /* extents of newest frames kept though nobody needs them: >= 1 */
 };
 

@@ -22,6 +22,8 @@
 #include <string.h>
 
 #define TAIL_HINT_EVERY 64u /* positions between two updates of tail_hint: a shared line less */
+#define READ_AHEAD       3u /* frames */
+#define READ_AHEAD_LINES 3u /* of each: a header and 128 bytes */
 
 int log_attach(struct error *e, struct map *m, atomic_u64 *head, struct log *out)
 {
@@ -29,12 +31,13 @@ int log_attach(struct error *e, struct map *m, atomic_u64 *head, struct log *out
 	uint64_t slots = f->head.slots, extents = f->head.extents;
 
 	if (slots < 8 || (slots & (slots - 1)) != 0 || slots > 1u << 20 || extents < 4 ||
-	    extents > 4096 || m->bytes != log_bytes((unsigned)extents, (unsigned)slots))
+	    extents > EXTENTS_MAX || m->bytes != log_bytes((unsigned)extents, (unsigned)slots))
 		return fail(e, SHMQ_ECORRUPT, "log of partition %u: impossible dimensions",
 		            f->head.partition);
 	*out = (struct log){.map = *m,
 	                    .partition = f->head.partition,
 	                    .extent_count = (unsigned)extents,
+	                    .slot_shift = (unsigned)__builtin_ctzll(slots),
 	                    .slot_count = slots,
 	                    .pool_bytes = extents * EXTENT_BYTES,
 	                    .file = f,
@@ -48,7 +51,7 @@ int log_attach(struct error *e, struct map *m, atomic_u64 *head, struct log *out
 
 static inline uint64_t lap_of(const struct log *l, uint64_t position)
 {
-	return position / l->slot_count + 1;
+	return (position >> l->slot_shift) + 1; /* a division costs as much as the whole link */
 }
 
 static inline atomic_u64 *slot_of(const struct log *l, uint64_t position)
@@ -86,26 +89,44 @@ static inline bool header_ok(const struct frame *f)
 	return f->header_hash == bulk_hash(f, offsetof(struct frame, header_hash));
 }
 
-/* What stands at a position: a pointer into the pool, nothing of it verified but that a header
- * fits there. */
-static int frame_at(const struct log *l, uint64_t position, const struct frame **at)
+/* Whether all these bytes of the pool are backed by pages: reading others would fill holes of the file,
+ * or be SIGBUS on a full filesystem. */
+static inline bool span_reserved(const struct log *l, uint64_t byte, uint64_t bytes)
 {
-	uint64_t w, lap = lap_of(l, position), byte;
-	int r = slot_backed(l, position) ? 0 : SHMQ_EMPTY;
+	for (uint64_t i = byte / EXTENT_BYTES; i <= (byte + bytes - 1) / EXTENT_BYTES; i++)
+		if (!(load_relaxed(&l->extents[i]) & EXTENT_RESERVED)) /* relaxed: never goes back */
+			return false;
+	return true;
+}
 
-	if (r != 0)
-		return r;
-	w = load_acquire(slot_of(l, position)); /* read pairs link */
-	if (slot_word_lap(w) < lap)
-		return SHMQ_EMPTY;
-	/* A newer lap was linked behind a head that had passed this position: else it is damage. */
-	if (slot_word_lap(w) > lap)
-		return ring_head(l, position) > position ? SHMQ_OVERRUN : SHMQ_ECORRUPT;
-	byte = slot_word_unit(w) * FRAME_ALIGN;
-	if (byte + sizeof(struct frame) > l->pool_bytes)
+/* A newer lap was linked behind a head that had passed this position: else it is damage. */
+static int newer_lap(const struct log *l, uint64_t position)
+{
+	return ring_head(l, position) > position ? SHMQ_OVERRUN : SHMQ_ECORRUPT;
+}
+
+/* Where a slot word points: nothing of it verified but that a header fits there. */
+static inline int frame_of(const struct log *l, uint64_t w, const struct frame **at)
+{
+	uint64_t byte = slot_word_unit(w) * FRAME_ALIGN;
+
+	if (byte + sizeof(struct frame) > l->pool_bytes || !span_reserved(l, byte, sizeof(struct frame)))
 		return SHMQ_ECORRUPT;
 	*at = (const struct frame *)(const void *)(l->pool + byte);
 	return 0;
+}
+
+/* What stands at a position. */
+static int frame_at(const struct log *l, uint64_t position, const struct frame **at)
+{
+	uint64_t w, lap = lap_of(l, position);
+
+	if (!slot_backed(l, position))
+		return SHMQ_EMPTY;
+	w = load_acquire(slot_of(l, position)); /* read pairs link */
+	if (slot_word_lap(w) < lap)
+		return SHMQ_EMPTY;
+	return slot_word_lap(w) > lap ? newer_lap(l, position) : frame_of(l, w, at);
 }
 
 static int frame_damaged(struct error *e, const struct log *l, uint64_t position, const char *what)
@@ -121,7 +142,7 @@ static bool frame_is_at(const struct log *l, uint64_t w, uint64_t position)
 	uint64_t byte = slot_word_unit(w) * FRAME_ALIGN;
 	struct frame f;
 
-	if (byte + sizeof f > l->pool_bytes)
+	if (byte + sizeof f > l->pool_bytes || !span_reserved(l, byte, sizeof f))
 		return false;
 	racy_copy(&f, l->pool + byte, sizeof f);
 	return header_ok(&f) && f.position == position;
@@ -183,7 +204,8 @@ int ring_peek(struct error *e, const struct log *l, uint64_t position, struct fr
 	return r;
 }
 
-static int copy_grow(struct copy *c, size_t bytes)
+/* Room for `bytes`; the first `kept` of them stay. */
+static int copy_grow(struct copy *c, size_t bytes, size_t kept)
 {
 	size_t capacity = c->capacity == 0 ? 4096 : c->capacity;
 	unsigned char *grown;
@@ -193,39 +215,117 @@ static int copy_grow(struct copy *c, size_t bytes)
 	grown = aligned_alloc(FRAME_ALIGN, capacity);
 	if (grown == NULL)
 		return SHMQ_ENOMEM;
+	if (kept > 0)
+		memcpy(grown, c->data, kept);
 	free(c->data);
 	c->data = grown;
 	c->capacity = capacity;
 	return 0;
 }
 
-int ring_read(struct error *e, const struct log *l, uint64_t position, struct copy *c)
+/* The slot looks empty, but the next one is linked: then it is damaged. */
+static bool skipped(const struct log *l, uint64_t position)
 {
-	const struct frame *at = NULL;
-	struct frame *f;
-	uint32_t length;
-	uint64_t room;
-	int r = frame_at(l, position, &at);
+	uint64_t w;
 
+	if (!slot_backed(l, position + 1))
+		return false;
+	w = load_acquire(slot_of(l, position + 1)); /* read pairs link */
+	return slot_word_lap(w) == lap_of(l, position + 1) && frame_is_at(l, w, position + 1) &&
+	       slot_word_lap(load_acquire(slot_of(l, position))) < lap_of(l, position); /* read:link */
+}
+
+/* Looks at the slots from a position on, at most to the end of their cache line, once: a reader close
+ * behind a publisher would take that line from it for every frame. 0, or as frame_at(). */
+static int words_look(const struct log *l, uint64_t position, struct words *ws)
+{
+	unsigned most = SLOTS_PER_LINE - (unsigned)(position % SLOTS_PER_LINE), n = 0;
+	uint64_t lap = lap_of(l, position);
+
+	ws->from = ws->to = position;
+	if (!slot_backed(l, position))
+		return SHMQ_EMPTY;
+	for (; n < most; n++) {
+		ws->word[n] = load_acquire(slot_of(l, position + n)); /* read pairs link */
+		if (slot_word_lap(ws->word[n]) != lap)
+			break;
+	}
+	if (n == 0 && slot_word_lap(ws->word[0]) < lap)
+		return skipped(l, position) ? SHMQ_ECORRUPT : SHMQ_EMPTY;
+	if (n == 0)
+		return newer_lap(l, position);
+	ws->to = position + n;
+	return 0;
+}
+
+/* Frames that another core has just written: their first lines are asked for before they are needed,
+ * or each costs a wait of its own. */
+static inline void read_ahead(const struct log *l, const struct words *ws, uint64_t position)
+{
+	uint64_t byte;
+
+	if (position >= ws->to)
+		return;
+	byte = slot_word_unit(ws->word[position - ws->from]) * FRAME_ALIGN;
+	if (byte + READ_AHEAD_LINES * CACHE_LINE > l->pool_bytes)
+		return;
+	for (unsigned i = 0; i < READ_AHEAD_LINES; i++)
+		__builtin_prefetch(l->pool + byte + i * CACHE_LINE);
+}
+
+/* Header first: no length is believed before its hash has been verified. 0, or why not. */
+static int read_header(struct error *e, const struct log *l, uint64_t position,
+                       const struct frame *at, struct copy *c)
+{
+	const struct frame *f;
+
+	__builtin_prefetch(at + 1); /* together with the header's line, not behind it */
+	if (c->capacity == 0 && copy_grow(c, sizeof *f, 0) < 0)
+		return fail(e, SHMQ_ENOMEM, "no private memory for a frame");
+	f = (const struct frame *)(const void *)c->data;
+	racy_copy_line(c->data, at);
+	if (!header_ok(f) || f->position != position)
+		return passed(l, position) ? SHMQ_OVERRUN : frame_damaged(e, l, position, "header");
+	if (f->length < sizeof *f ||
+	    f->length > l->pool_bytes - (uint64_t)((const unsigned char *)at - l->pool) ||
+	    !span_reserved(l, (uint64_t)((const unsigned char *)at - l->pool), f->length))
+		return passed(l, position) ? SHMQ_OVERRUN : frame_damaged(e, l, position, "length");
+	if (f->length > c->capacity && copy_grow(c, f->length, sizeof *f) < 0)
+		return fail(e, SHMQ_ENOMEM, "no private memory for a frame of %u bytes", f->length);
+	return 0;
+}
+
+int ring_read(struct error *e, const struct log *l, uint64_t position, struct words *ws, struct copy *c)
+{
+	const struct frame *at = NULL, *f;
+	int r = 0;
+
+	if (position < ws->from || position >= ws->to)
+		r = words_look(l, position, ws);
+	if (r == 0)
+		r = frame_of(l, ws->word[position - ws->from], &at);
 	if (r == SHMQ_ECORRUPT)
 		return passed(l, position) ? SHMQ_OVERRUN : frame_damaged(e, l, position, "slot");
 	if (r != 0)
 		return r;
-	racy_copy(&length, &at->length, sizeof length);
-	room = l->pool_bytes - (uint64_t)((const unsigned char *)at - l->pool);
-	if (length < sizeof *f || length > room)
-		return passed(l, position) ? SHMQ_OVERRUN : frame_damaged(e, l, position, "length");
-	if (length > c->capacity && copy_grow(c, length) < 0)
-		return fail(e, SHMQ_ENOMEM, "no private memory for a frame of %u bytes", length);
-	racy_copy(c->data, at, length);
+	read_ahead(l, ws, position + READ_AHEAD);
+	r = read_header(e, l, position, at, c);
+	if (r != 0)
+		return r;
+	f = (const struct frame *)(const void *)c->data;
+	racy_copy(c->data + sizeof *f, at + 1, f->length - sizeof *f);
 	if (passed(l, position))
 		return SHMQ_OVERRUN;
-	f = (struct frame *)(void *)c->data;
-	if (!header_ok(f) || f->position != position || f->length != length)
-		return frame_damaged(e, l, position, "header");
-	if (f->payload_hash != bulk_hash(f + 1, length - sizeof *f))
+	if (f->payload_hash != bulk_hash(f + 1, f->length - sizeof *f))
 		return frame_damaged(e, l, position, "payload");
 	return 0;
+}
+
+bool ring_contradicts(const struct log *l, uint64_t position)
+{
+	return slot_backed(l, position) &&
+	       slot_word_lap(load_acquire(slot_of(l, position))) > lap_of(l, position) && /* read:link */
+	       ring_head(l, position) <= position;
 }
 
 bool ring_span(const struct log *l, uint64_t position, uint64_t *at, uint64_t *bytes)
@@ -354,5 +454,7 @@ int ring_link(struct error *e, struct log *l, struct tail *t, struct frame *f, u
 	t->time_ns = f->time_ns;
 	if (t->position % TAIL_HINT_EVERY == 0)
 		cas_max(&l->file->tail_hint, t->position);
+	/* Readers had these lines a lap ago: they are asked back before they are needed. */
+	prefetch_write((const void *)slot_of(l, t->position + SLOTS_PER_LINE));
 	return 0;
 }

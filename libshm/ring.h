@@ -14,7 +14,8 @@ struct log {
 	struct map map; /* read-only for subscribers */
 	unsigned partition;
 	unsigned extent_count;
-	uint64_t slot_count; /* N, a power of two */
+	unsigned slot_shift; /* N is 2^this */
+	uint64_t slot_count; /* N */
 	uint64_t pool_bytes;
 	struct log_file *file;
 	atomic_u64 *extents;
@@ -52,10 +53,22 @@ struct copy {
 	size_t capacity;
 };
 
+/* Slot words that a reader has looked at: positions from <= p < to. */
+#define SLOTS_PER_LINE (CACHE_LINE / 8u)
+struct words {
+	uint64_t from, to;
+	uint64_t word[SLOTS_PER_LINE];
+};
+
 /* Copies the frame at a position out and verifies the copy. 0; SHMQ_EMPTY: not linked yet;
  * SHMQ_OVERRUN: head has passed it; SHMQ_ECORRUPT; SHMQ_ENOMEM. Any number of readers, wait-free
- * but for the length of the frame. */
-int ring_read(struct error *e, const struct log *l, uint64_t position, struct copy *c);
+ * but for the length of the frame. *ws is the reader's, zero at first. */
+int ring_read(struct error *e, const struct log *l, uint64_t position, struct words *ws,
+              struct copy *c);
+
+/* The slot of this position says that a lap has passed, head says that it has not: nothing behind it
+ * can be told. For who met SHMQ_ECORRUPT there. */
+bool ring_contradicts(const struct log *l, uint64_t position);
 
 /* Header only. Same results. */
 int ring_peek(struct error *e, const struct log *l, uint64_t position, struct frame *out);

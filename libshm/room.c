@@ -3,8 +3,8 @@
  * room.c - what a publisher does when its topic is full: the only place where a live participant
  * waits for another one, because a user asked for it; and it says for whom.
  *
- * An ephemeral subscriber that stands at one gate position for OVERRUN_NS while somebody waits is
- * overrun; one that has not finished attaching in that time is sent back to start again; a dead one
+ * An ephemeral subscriber that stands at one gate position for OVERRUN_NS while publishers find the log
+ * full is overrun; one that has not finished attaching in that time is sent back to start again; a dead one
  * is buried at once. HOLD subscribers and the virgin reader are waited for.
  */
 #include "clock.h"
@@ -43,11 +43,6 @@ static void tell(struct shmq_pub *p, const struct lane *l, const struct holder *
 	p->q->notice(p->q->context, sentence);
 }
 
-static bool holder_moved(const struct holder *a, const struct holder *b)
-{
-	return a->index != b->index || a->word != b->word || a->gate != b->gate;
-}
-
 static int nap(struct shmq_pub *p, struct lane *l, const struct holder *h, uint64_t until_ns,
                uint64_t now_ns)
 {
@@ -69,49 +64,74 @@ static int nap(struct shmq_pub *p, struct lane *l, const struct holder *h, uint6
 	return bell_sleep(&bell, &seen, 1, ns);
 }
 
-int pub_wait(struct shmq_pub *p, struct lane *l, struct wait *w, const struct holder *holder,
-             uint64_t drop_to)
+/* Drop-old: what stands below `to` goes, but the newest frame. True when something went. */
+static bool drop_old(struct shmq_pub *p, struct lane *l, uint64_t to)
 {
-	enum shmq_full full = p->topic.options.full;
+	struct ground g = {.log = &l->log, .readers = &p->topic.readers, .place = &p->q->place};
+	uint64_t end = l->tail.position;
+
+	if (end == 0)
+		return false;
+	if (to > end - 1)
+		to = end - 1;
+	if (to <= ring_head(&l->log, end))
+		return false;
+	ground_force(&g, to);
+	return true;
+}
+
+static int timed_out(struct shmq_pub *p, const struct holder *holder)
+{
+	char whom[128];
+
+	describe(p, holder, whom, sizeof whom);
+	fail(&p->q->error, SHMQ_TIMEOUT, "topic %s is full; waited for %s", p->topic.name, whom);
+	return SHMQ_TIMEOUT;
+}
+
+static int refused(struct shmq_pub *p)
+{
+	int r = topic_check_linked(&p->topic);
+
+	if (r != 0)
+		return r;
+	fail(&p->q->error, SHMQ_FULL, "topic %s is full", p->topic.name);
+	return SHMQ_FULL;
+}
+
+/* Whoever stands in the way for no good reason does so no more: true. */
+static bool made_way(struct shmq_pub *p, struct lane *l, const struct holder *holder,
+                     uint64_t drop_to, uint64_t now)
+{
 	const struct readers *rs = &p->topic.readers;
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	int r;
+	unsigned partition = l->log.partition;
 
 	if (holder->word != 0 && reader_bury(rs, holder))
-		return 0;
-	if (l->tail.position > 0 && drop_to > l->tail.position - 1)
-		drop_to = l->tail.position - 1; /* the newest frame stays */
-	if (full == SHMQ_FULL_DROP_OLD && l->tail.position > 0 &&
-	    drop_to > ring_head(&l->log, l->tail.position)) {
-		struct ground g = {.log = &l->log, .readers = rs, .place = &p->q->place};
+		return true;
+	if (p->topic.options.full == SHMQ_FULL_DROP_OLD && drop_old(p, l, drop_to))
+		return true;
+	return holder->word != 0 && reader_stands(rs, holder, partition, now, OVERRUN_NS) &&
+	       reader_push_aside(rs, holder, partition);
+}
 
-		ground_force(&g, drop_to);
+int pub_wait(struct shmq_pub *p, struct lane *l, const struct holder *holder, uint64_t drop_to)
+{
+	uint64_t now = clock_ns(CLOCK_BOOTTIME);
+	struct wait *w = &l->wait;
+	int r;
+
+	if (made_way(p, l, holder, drop_to, now))
 		return 0;
-	}
-	if (full == SHMQ_FULL_REJECT || (p->flags & SHMQ_PUB_NO_WAIT)) {
-		fail(&p->q->error, SHMQ_FULL, "topic %s is full", p->topic.name);
-		return SHMQ_FULL;
-	}
+	if (p->topic.options.full == SHMQ_FULL_REJECT || (p->flags & SHMQ_PUB_NO_WAIT))
+		return refused(p);
 	if (w->start_ns == 0) {
-		*w = (struct wait){.start_ns = now, .seen_ns = now, .holder = *holder};
+		*w = (struct wait){.start_ns = now};
 		if (p->wait_ns != SHMQ_FOREVER)
 			w->deadline_ns = now + (uint64_t)p->wait_ns;
 		counter_add(&p->q->counters->publisher_blocks, 1);
 	}
-	if (w->deadline_ns != 0 && now >= w->deadline_ns) {
-		char whom[128];
-
-		describe(p, holder, whom, sizeof whom);
-		fail(&p->q->error, SHMQ_TIMEOUT, "topic %s is full; waited for %s", p->topic.name, whom);
-		return SHMQ_TIMEOUT;
-	}
-	if (holder_moved(&w->holder, holder)) {
-		w->holder = *holder;
-		w->seen_ns = now;
-	} else if (holder->word != 0 && now - w->seen_ns >= OVERRUN_NS &&
-	           reader_push_aside(rs, holder, l->log.partition)) {
-		return 0;
-	}
+	if (w->deadline_ns != 0 && now >= w->deadline_ns)
+		return timed_out(p, holder);
 	if (!w->told && now - w->start_ns >= TELL_NS) {
 		w->told = true;
 		tell(p, l, holder);

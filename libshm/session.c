@@ -8,7 +8,12 @@
  *                         name taken and unlocked, enters the dead session and reaps it
  *   after the CAS         a dead session: reaped by whoever meets it
  * Epoch and slot are in the file's name, so a reaper that was stopped between its CAS and its
- * unlink removes a name that is never used again.
+ * unlink removes a name that is never used again; if it died there, the slot's next session does.
+ *
+ * The lock belongs to the open file, and a mapping keeps that open: so the descriptor is closed, and
+ * nothing that a program does with descriptors (closefrom, dup2, a child that inherits them) can drop
+ * the lock or keep it beyond the process. MADV_DONTFORK keeps the mapping out of children. Where
+ * mappings hold another file than the one that was opened (overlayfs), the descriptor stays.
  */
 #include "session.h"
 
@@ -16,6 +21,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +32,7 @@ static void session_name(char name[40], unsigned slot, uint64_t epoch)
 	snprintf(name, 40, "%u.%llu", slot, (unsigned long long)epoch);
 }
 
-enum lock_state { LOCK_GONE, LOCK_FREE, LOCK_HELD };
+enum lock_state { LOCK_GONE, LOCK_FREE, LOCK_HELD, LOCK_UNKNOWN };
 
 /* Through a description of our own: OFD locks conflict between descriptions, so a session in this
  * very process is seen as well. */
@@ -34,12 +40,12 @@ static enum lock_state lock_probe(int dirfd, const char *name)
 {
 	struct flock fl = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	enum lock_state state = LOCK_HELD; /* what cannot be found out counts as alive */
+	enum lock_state state = LOCK_UNKNOWN;
 
 	if (fd < 0)
-		return errno == ENOENT ? LOCK_GONE : LOCK_HELD;
-	if (fcntl(fd, F_OFD_GETLK, &fl) == 0 && fl.l_type == F_UNLCK)
-		state = LOCK_FREE;
+		return errno == ENOENT ? LOCK_GONE : LOCK_UNKNOWN;
+	if (fcntl(fd, F_OFD_GETLK, &fl) == 0)
+		state = fl.l_type == F_UNLCK ? LOCK_FREE : LOCK_HELD;
 	close(fd);
 	return state;
 }
@@ -73,6 +79,7 @@ bool session_alive(const struct session_place *p, uint64_t id)
 	case LOCK_GONE: /* buried meanwhile, or somebody removed the file: then unknown */
 		return load_acquire(&p->broker->sessions[slot]) == w; /* alive pairs enter */
 	case LOCK_HELD:
+	case LOCK_UNKNOWN: /* what cannot be found out counts as alive */
 		break;
 	}
 	return true;
@@ -90,22 +97,88 @@ bool session_alive_short(const struct session_place *p, unsigned slot, uint32_t 
 	return session_alive(p, session_id(whole, slot));
 }
 
-/* Makes and locks the file of {slot, epoch}, then gives it its name. 0 and *fd, or SHMQ_EEXIST. */
-static int session_file_make(struct error *e, const struct session_place *p, unsigned slot,
-                             uint64_t epoch, const char *program, int *fd)
+/* ---- the lock ----------------------------------------------------------------------- */
+
+static int lock_take(struct error *e, int fd)
 {
-	struct session_file content = {.id = session_id(epoch, slot), .pid = (uint32_t)getpid()};
 	struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	return fcntl(fd, F_OFD_SETLK, &fl) == 0 ? 0 : fail_errno(e, "locking a session file");
+}
+
+/* The mapping has not kept the lock: take it again, through the name, and keep the descriptor. Nobody
+ * has entered this session yet; whoever takes it for dead meanwhile wins the CAS of its slot. */
+static int lock_by_descriptor(struct error *e, const char *name, struct session *s)
+{
+	int r;
+
+	munmap(s->held, PAGE);
+	s->held = NULL;
+	s->fd = openat(s->dirfd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (s->fd < 0)
+		return errno == ENOENT ? SHMQ_EEXIST : fail_errno(e, "opening a session file");
+	r = lock_take(e, s->fd);
+	if (r < 0) {
+		close(s->fd);
+		s->fd = -1;
+	}
+	return r;
+}
+
+/* Moves the lock from the descriptor to a mapping that nobody ever touches. */
+static int lock_by_mapping(struct error *e, const char *name, int fd, struct session *s)
+{
+	s->held = mmap(NULL, PAGE, PROT_NONE, MAP_SHARED, fd, 0);
+	if (s->held == MAP_FAILED || madvise(s->held, PAGE, MADV_DONTFORK) < 0) {
+		if (s->held != MAP_FAILED)
+			munmap(s->held, PAGE);
+		s->held = NULL;
+		s->fd = fd;
+		return 0;
+	}
+	close(fd);
+	return lock_probe(s->dirfd, name) == LOCK_HELD ? 0 : lock_by_descriptor(e, name, s);
+}
+
+static void lock_drop(struct session *s)
+{
+	if (s->held != NULL)
+		munmap(s->held, PAGE);
+	if (s->fd >= 0)
+		close(s->fd);
+	*s = SESSION_NONE;
+}
+
+/* ---- attach ------------------------------------------------------------------------- */
+
+/* Who it is, for sentences only: on a full filesystem the file stays empty. */
+static int content_write(struct error *e, int fd, uint64_t id, const char *program)
+{
+	struct session_file content = {.id = id, .pid = (uint32_t)getpid()};
+
+	snprintf(content.program, sizeof content.program, "%s", program);
+	if (pwrite(fd, &content, sizeof content, 0) >= 0 || errno == ENOSPC || errno == EDQUOT)
+		return 0;
+	return fail_errno(e, "writing a session file");
+}
+
+/* Makes and locks the file of {slot, epoch}, then gives it its name. 0 and *out, or SHMQ_EEXIST. */
+static int session_file_make(struct error *e, const struct session_place *p, unsigned slot,
+                             uint64_t epoch, const char *program, struct session *out)
+{
 	struct aside a;
+	struct stat st;
 	char name[40];
-	int r = map_aside(e, p->dirfd, sizeof content, sizeof content, &a);
+	int r = map_aside(e, p->dirfd, 0, 0, &a);
 
 	if (r < 0)
 		return r;
-	snprintf(content.program, sizeof content.program, "%s", program);
-	memcpy(a.map.at, &content, sizeof content);
-	if (fcntl(a.map.fd, F_OFD_SETLK, &fl) < 0) {
-		r = fail_errno(e, "locking a session file");
+	*out = (struct session){
+	        .dirfd = p->dirfd, .fd = -1, .slot = slot, .id = session_id(epoch, slot)};
+	r = lock_take(e, a.map.fd);
+	if (r == 0)
+		r = content_write(e, a.map.fd, out->id, program);
+	if (r < 0) {
 		map_discard(&a);
 		return r;
 	}
@@ -113,10 +186,14 @@ static int session_file_make(struct error *e, const struct session_place *p, uns
 	r = map_publish(e, &a, name);
 	if (r < 0)
 		return r;
-	*fd = a.map.fd; /* the lock lives in this descriptor; only the mapping goes */
-	a.map.fd = -1;
-	map_close(&a.map);
-	return 0;
+	if (fstat(a.map.fd, &st) == 0) {
+		out->ino = st.st_ino;
+		out->dev = st.st_dev;
+	}
+	r = lock_by_mapping(e, name, a.map.fd, out);
+	if (r < 0)
+		unlinkat(p->dirfd, name, 0);
+	return r;
 }
 
 /* The name of {slot, epoch} is taken though the table says the slot is free: its maker is between
@@ -138,76 +215,110 @@ static bool session_finish_dead(const struct session_place *p, unsigned slot, ui
 static int session_enter(struct error *e, const struct session_place *p, unsigned slot, uint64_t w,
                          const char *program, struct session *out)
 {
-	uint64_t epoch = session_word_epoch(w) + 1;
-	struct stat st;
+	uint64_t before = session_word_epoch(w), epoch = before + 1;
+	int r = session_file_make(e, p, slot, epoch, program, out);
+	bool entered;
 	char name[40];
-	int fd, r = session_file_make(e, p, slot, epoch, program, &fd);
 
 	if (r == SHMQ_EEXIST && session_finish_dead(p, slot, epoch)) {
 		w = session_word(epoch, 0);
 		epoch++;
-		r = session_file_make(e, p, slot, epoch, program, &fd);
+		r = session_file_make(e, p, slot, epoch, program, out);
 	}
 	if (r < 0)
 		return r;
-	if (fstat(fd, &st) == 0 &&
-	    cas_acq_rel(&p->broker->sessions[slot], &w, session_word(epoch, SESSION_USED))) { /* enter */
-		*out = (struct session){
-		        .fd = fd, .slot = slot, .id = session_id(epoch, slot), .ino = st.st_ino};
-		return 0;
-	}
-	session_name(name, slot, epoch);
-	unlinkat(p->dirfd, name, 0);
-	close(fd);
-	return SHMQ_EEXIST;
+	cas_max(&p->broker->sessions_used_hint, slot + 1);
+	entered = cas_acq_rel(&p->broker->sessions[slot], &w, session_word(epoch, SESSION_USED)); /* enter */
+	/* What a reaper that died left of the slot's last session; or our own file. */
+	session_name(name, slot, entered ? before : epoch);
+	if (!entered || before > 0)
+		unlinkat(p->dirfd, name, 0);
+	if (!entered)
+		lock_drop(out);
+	return entered ? 0 : SHMQ_EEXIST;
 }
 
-/* Counters of the slot must be backed before anybody adds to them. */
-static int counters_reserve(struct error *e, const struct map *broker, unsigned slot)
+/* Counters of the slot must be backed before anybody adds to them: they are since its first use. */
+static int counters_reserve(struct error *e, const struct map *broker, unsigned slot, uint64_t w)
 {
 	size_t at = offsetof(struct broker_file, counters) + slot * sizeof(struct slot_counters);
 
-	return map_reserve(e, broker, at / PAGE * PAGE, PAGE);
+	return session_word_epoch(w) > 0 ? 0 : map_reserve(e, broker, at / PAGE * PAGE, PAGE);
+}
+
+/* Frees dead sessions' slots, beginning behind where the last one has ended: those behind living ones
+ * are found as well. */
+static void reap_some(const struct session_place *p, unsigned tests)
+{
+	uint64_t used = load_relaxed(&p->broker->sessions_used_hint); /* relaxed: a hint */
+
+	if (used > SESSIONS)
+		used = SESSIONS;
+	for (uint64_t n = 0; n < used && tests > 0; n++) {
+		unsigned slot = (unsigned)(fetch_add_relaxed(&p->broker->reap_hint, 1) % used); /* a hint */
+		uint64_t w = load_acquire(&p->broker->sessions[slot]); /* alive pairs enter */
+		uint64_t epoch = session_word_epoch(w);
+
+		if (!session_word_used(w) || epoch >> 48 != 0)
+			continue;
+		tests--;
+		if (!session_alive(p, session_id(epoch, slot)))
+			session_bury(p, slot, epoch);
+	}
+}
+
+/* A free slot. 0; SHMQ_EEXIST: there is none; or an error. On a full filesystem one that was used
+ * before. */
+static int slot_take(struct error *e, const struct session_place *p, const struct map *broker,
+                     const char *program, struct session *out)
+{
+	int none = SHMQ_EEXIST;
+
+	for (unsigned slot = 0; slot < SESSIONS; slot++) {
+		uint64_t w = load_acquire(&p->broker->sessions[slot]); /* alive pairs enter */
+		int r = none == SHMQ_ENOSPACE && w == 0 ? none : SHMQ_EEXIST;
+
+		if (session_word_used(w) || session_word_epoch(w) >> 48 != 0)
+			continue; /* the latter: damaged, an ID could not carry it */
+		if (r != SHMQ_ENOSPACE)
+			r = counters_reserve(e, broker, slot, w);
+		if (r == SHMQ_ENOSPACE) {
+			none = r;
+			continue;
+		}
+		if (r == 0)
+			r = session_enter(e, p, slot, w, program, out);
+		if (r != SHMQ_EEXIST)
+			return r;
+	}
+	return none;
 }
 
 int session_attach(struct error *e, const struct session_place *p, const struct map *broker,
                    const char *program, struct session *out)
 {
-	int reaps = REAPS_PER_ATTACH;
+	int r;
 
-	for (int round = 0; round < 2; round++) {
-		for (unsigned slot = 0; slot < SESSIONS; slot++) {
-			uint64_t w = load_acquire(&p->broker->sessions[slot]); /* alive pairs enter */
-			int r;
-
-			if (session_word_epoch(w) >> 48 != 0)
-				continue; /* damaged: an ID could not carry it */
-			if (session_word_used(w)) {
-				uint64_t epoch = session_word_epoch(w);
-
-				if (reaps-- <= 0 || session_alive(p, session_id(epoch, slot)) ||
-				    !session_bury(p, slot, epoch))
-					continue;
-				w = session_word(epoch, 0);
-			}
-			r = counters_reserve(e, broker, slot);
-			if (r == 0)
-				r = session_enter(e, p, slot, w, program, out);
-			if (r != SHMQ_EEXIST)
-				return r;
-		}
-		reaps = SESSIONS; /* nothing free: now test them all */
+	*out = SESSION_NONE;
+	reap_some(p, REAPS_PER_ATTACH);
+	r = slot_take(e, p, broker, program, out);
+	if (r == SHMQ_EEXIST || r == SHMQ_ENOSPACE) {
+		reap_some(p, SESSIONS); /* nothing free: now test them all */
+		r = slot_take(e, p, broker, program, out);
 	}
-	return fail(e, SHMQ_ELIMIT, "all %u sessions of this broker are in use", SESSIONS);
+	if (r < 0)
+		*out = SESSION_NONE;
+	if (r == SHMQ_EEXIST)
+		return fail(e, SHMQ_ELIMIT, "all %u sessions of this broker are in use", SESSIONS);
+	return r;
 }
 
 void session_detach(const struct session_place *p, struct session *s)
 {
-	if (s->fd < 0)
+	if (s->id == 0)
 		return;
 	session_bury(p, s->slot, s->id >> SESSION_SLOT_BITS);
-	close(s->fd);
-	s->fd = -1;
+	lock_drop(s);
 }
 
 bool session_describe(const struct session_place *p, uint64_t id, struct session_file *out)
@@ -228,14 +339,18 @@ bool session_describe(const struct session_place *p, uint64_t id, struct session
 
 int session_check(struct error *e, const struct session *s)
 {
-	struct stat st;
+	struct stat st = {0};
+	char name[40];
+	int r;
 
-	if (fstat(s->fd, &st) < 0 || st.st_ino != s->ino)
-		return fail(e, SHMQ_ESYSTEM,
-		            "the descriptor that proves this session alive was closed by its own program");
-	if (st.st_nlink == 0) {
+	session_name(name, s->slot, s->id >> SESSION_SLOT_BITS);
+	r = s->fd >= 0 ? fstat(s->fd, &st) : fstatat(s->dirfd, name, &st, AT_SYMLINK_NOFOLLOW);
+	if ((r < 0 && errno == ENOENT) || (r == 0 && st.st_nlink == 0)) {
 		fail(e, SHMQ_GONE, "the runtime directory was removed");
 		return SHMQ_GONE;
 	}
+	if (r < 0 || st.st_ino != s->ino || st.st_dev != s->dev)
+		return fail(e, SHMQ_ESYSTEM,
+		            "descriptors of the runtime directory were closed by this program itself");
 	return 0;
 }

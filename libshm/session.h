@@ -13,11 +13,14 @@
 #include "map.h"
 
 struct session {
-	int fd; /* holds the lock; never duplicated, never handed out; -1: none */
+	void *held; /* a mapping of the locked file, which holds the lock; never touched */
+	int fd;     /* holds the lock where a mapping cannot; else -1 */
+	int dirfd;  /* of sessions/, not its own */
 	unsigned slot;
-	uint64_t id;  /* {epoch, slot} */
-	uint64_t ino; /* of the locked file: has the descriptor been closed behind our back? */
+	uint64_t id;  /* {epoch, slot}; 0: none */
+	uint64_t ino, dev; /* of the locked file */
 };
+#define SESSION_NONE ((struct session){.fd = -1})
 
 struct session_place { /* where sessions live: shared by all functions */
 	struct broker_file *broker;
@@ -41,8 +44,8 @@ bool session_alive_short(const struct session_place *p, unsigned slot, uint32_t 
 /* Pid and program of a session, for sentences; false when it is gone. */
 bool session_describe(const struct session_place *p, uint64_t id, struct session_file *out);
 
-/* Our own lock still stands: the descriptor is the file's, and the file has its name. 0,
- * SHMQ_GONE (the runtime directory was removed), SHMQ_ESYSTEM (descriptor closed). */
+/* Our file still has its name, and our descriptors lead to it. 0, SHMQ_GONE (the runtime directory was
+ * removed), SHMQ_ESYSTEM (descriptors closed). */
 int session_check(struct error *e, const struct session *s);
 
 #endif

@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 #define SHMQ_VERSION "0.1.0"
-#define SHMQ_FORMAT_VERSION 1 /* of the files in the runtime directory */
+#define SHMQ_FORMAT_VERSION 2 /* of the files in the runtime directory */
 
 #define SHMQ_NAME_MAX 249       /* bytes in a topic name, as in Kafka */
 #define SHMQ_PARTITIONS_MAX 256 /* partitions of one topic */
@@ -155,8 +155,9 @@ int shmq_topic_delete(shmq *q, const char *name);
 int shmq_topic_purge(shmq *q, const char *name, uint64_t *purged);
 
 /* Starts a new incarnation of a topic whose memory is damaged: same name and options, a new
- * number, offsets that go on beyond every old one (next multiple of 2^24, and 2^24 more),
- * none of the old messages. Attached sessions get SHMQ_GONE. */
+ * number, offsets that go on beyond every old one (a multiple of 2^40, at least 2^40 more), none
+ * of the old messages. Attached sessions get SHMQ_GONE. Returns 0, SHMQ_ENOENT, SHMQ_ECORRUPT
+ * (its options are lost), SHMQ_ELIMIT (offsets beyond 2^53), SHMQ_ENOSPACE, SHMQ_ESYSTEM. */
 int shmq_topic_repair(shmq *q, const char *name);
 
 /* Fills *info. info->logs, when not NULL, must have room for SHMQ_PARTITIONS_MAX entries.
@@ -205,7 +206,8 @@ enum shmq_pub_flags {
 
 struct shmq_pub_options { /* all 0: the defaults */
 	unsigned flags;  /* enum shmq_pub_flags */
-	int64_t wait_ns; /* longest wait for room, per call; 0: for ever */
+	int64_t wait_ns; /* longest wait for room, per call (and those that go on after
+	                    SHMQ_INTERRUPTED); 0: for ever */
 };
 
 /* Opens a publisher on a topic, creating the topic with default options when it is missing;
@@ -245,9 +247,12 @@ int shmq_pub_batch(shmq_pub *p, const struct shmq_message *messages, size_t coun
  * delim must stay the same between two calls of shmq_pub_lines_end(). No keys, no headers;
  * partition -1: frame by frame in turn. Results as shmq_pub_send(); after SHMQ_TIMEOUT or
  * SHMQ_INTERRUPTED from _add, call it again with bytes = 0. *records (may be NULL) receives the
- * number of records linked by this call. SHMQ_EDATA: a record is larger than a quarter of the
- * pool; the ones before it are linked. shmq_pub_idle() may be called between the calls (the
- * incomplete record is kept privately); so may shmq_pub_lines_room() again. */
+ * number of records linked by this call. SHMQ_EDATA from _room: a record is larger than a quarter of
+ * the pool; the ones before it are linked, it is dropped up to its delimiter, and the next call of
+ * _room goes on behind it. SHMQ_FULL: the complete records are dropped and counted. SHMQ_EINVAL:
+ * partition or delimiter change in the middle of a record, or more bytes are added than there is
+ * room. The room is void after any other call on the publisher: ask for it again. What other calls
+ * send goes behind the complete records; an incomplete one is kept privately meanwhile. */
 int shmq_pub_lines_room(shmq_pub *p, int partition, unsigned char delim, void **buffer,
                         size_t *room);
 int shmq_pub_lines_add(shmq_pub *p, size_t bytes, uint64_t *records);
@@ -331,8 +336,8 @@ struct shmq_batch {
 /* The next frame of any partition. Also says that the previous batch was handled: publishers may
  * reuse its memory.
  * Returns 0; SHMQ_EMPTY (nothing now); SHMQ_END; SHMQ_OVERRUN (shmq_sub_missed() says how many
- * were lost; the next call goes on with what is there; this subscriber no longer holds
- * publishers back); SHMQ_GONE; SHMQ_ECORRUPT (a damaged frame was skipped: shmq_error() names it;
+ * were lost; the next call goes on with what is there; a subscriber that stood still for too long no
+ * longer holds publishers back, one that a drop-old topic went past still does from there on); SHMQ_GONE; SHMQ_ECORRUPT (a damaged frame was skipped: shmq_error() names it;
  * the next call goes on behind it). Does not block. */
 int shmq_sub_next(shmq_sub *s, struct shmq_batch *batch);
 

@@ -4,37 +4,20 @@
  *
  * A topic exists when its registry word is LIVE; by then t/N/topic is complete. The bell comes with
  * the first who opens it, a log with the first publisher of its partition, both by linkat: any number
- * may try, one wins, the others use the winner's.
+ * may try, one wins, the others use the winner's. Each looks at the topic's state afterwards: what was
+ * made in a topic that is over is removed by whoever ends it, or by the next sweep.
  */
 #include "topic.h"
 
-#include "registry.h"
-#include "topic_make.h"
+#include "topic_check.h"
+#include "topic_end.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
+#include <sys/mman.h>
 #include <unistd.h>
-
-int shmq_topic_name_check(const char *name)
-{
-	size_t n = strlen(name);
-
-	if (n == 0 || n > SHMQ_NAME_MAX || name[0] == '-' || strcmp(name, ".") == 0 ||
-	    strcmp(name, "..") == 0)
-		return SHMQ_EINVAL;
-	for (size_t i = 0; i < n; i++) {
-		char c = name[i];
-		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		          c == '.' || c == '_' || c == '-';
-		if (!ok)
-			return SHMQ_EINVAL;
-	}
-	return 0;
-}
 
 /* ---- the bell ----------------------------------------------------------------------- */
 
@@ -43,7 +26,9 @@ static int bell_make(struct topic *t)
 	unsigned partitions = t->options.partitions;
 	struct bell_file *b;
 	struct aside a;
-	int r = map_aside(&t->q->error, t->dirfd, bell_bytes(partitions), bell_gates_at(partitions), &a);
+	/* With the first rows of gates: a topic that has messages can be read on a full filesystem. */
+	int r = map_aside(&t->q->error, t->dirfd, bell_bytes(partitions),
+	                  bell_gates_at(partitions) + PAGE, &a);
 
 	if (r < 0)
 		return r;
@@ -88,11 +73,6 @@ static int bell_open(struct topic *t, bool writable)
 }
 
 /* ---- logs --------------------------------------------------------------------------- */
-
-void log_name(char name[32], unsigned partition)
-{
-	snprintf(name, 32, "log.%u.0", partition);
-}
 
 static int log_make(struct topic *t, unsigned partition, const char *name)
 {
@@ -145,6 +125,11 @@ int topic_log_open(struct topic *t, unsigned partition, bool writable, struct lo
 		if (r < 0)
 			map_close(&m);
 	}
+	/* Made in what is over already, or opened just before: nobody shall write or read there. */
+	if (r == 0 && !topic_live(t)) {
+		log_close(out);
+		return topic_gone(t);
+	}
 	if (r == 0 && writable && !topic_log_made(t, partition))
 		fetch_or_seq(&t->bell->logs_made[partition / 64], 1ULL << (partition % 64)); /* tell:sleep */
 	return r;
@@ -158,28 +143,46 @@ void log_close(struct log *l)
 
 /* ---- opening ------------------------------------------------------------------------ */
 
-static int open_number(shmq *q, const char *name, uint64_t number, bool writable, struct topic *out)
+static int file_open(struct topic *t, struct topic_brief *brief)
 {
-	struct topic_brief brief;
-	char dir[24];
-	int r = topic_brief_read(q, number, &brief);
+	struct map m;
+	int r;
 
+	t->dirfd = topic_dir_open(&t->q->error, t->q, t->number);
+	if (t->dirfd < 0)
+		return t->dirfd;
+	r = topic_file_open(&t->q->error, t->dirfd, t->number, false, &m, brief);
 	if (r < 0)
 		return r;
-	*out = (struct topic){.q = q,
-	                      .number = number,
-	                      .first_offset = brief.first_offset,
-	                      .options = brief.options,
-	                      .dirfd = -1};
-	out->bell_map = MAP_NONE;
+	close(m.fd); /* mapped for as long as the topic is open: its state is looked at all the time */
+	t->file = m.at;
+	return 0;
+}
+
+static int open_number(shmq *q, const char *name, const struct topic_brief *found, bool writable,
+                       struct topic *out)
+{
+	struct topic_brief brief;
+	int r;
+
+	*out = TOPIC_NONE;
+	out->q = q;
+	out->number = found->number;
 	snprintf(out->name, sizeof out->name, "%s", name);
-	if (topic_options_check(&q->error, &out->options) < 0)
-		return fail(&q->error, SHMQ_ECORRUPT, "topic %s: impossible options", name);
-	snprintf(dir, sizeof dir, "%llu", (unsigned long long)number);
-	out->dirfd = openat(q->topics_dirfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (out->dirfd < 0)
-		return fail_errno(&q->error, "topic %s", name);
-	r = bell_open(out, writable);
+	r = file_open(out, &brief);
+	if (r == 0) {
+		/* What only observes may look at a number that is not moved to yet: see topic_find(). */
+		out->first_offset = found->first_offset;
+		out->options = brief.options;
+		if (out->first_offset == OFFSET_UNSET)
+			r = fail(&q->error, SHMQ_ECORRUPT, "topic %s: nobody has moved to it", name);
+	}
+	if (r == 0)
+		r = bell_open(out, writable);
+	if (r == SHMQ_ENOENT && !writable && out->file != NULL)
+		r = 0;
+	if (r == 0 && !topic_live(out))
+		r = fail(&q->error, SHMQ_ENOENT, "topic %s was deleted", name);
 	if (r < 0)
 		topic_close(out);
 	return r;
@@ -189,17 +192,16 @@ int topic_open(shmq *q, const char *name, bool create, bool writable, bool *crea
                struct topic *out)
 {
 	bool made = false;
-	int r;
+	int r = topic_name_check(&q->error, name);
 
-	if (shmq_topic_name_check(name) < 0)
-		return fail(&q->error, SHMQ_EINVAL,
-		            "topic name %.80s: 1 to %d characters of A-Z a-z 0-9 . _ - are allowed", name,
-		            SHMQ_NAME_MAX);
-	/* Once more for each time that the topic is deleted between finding and opening it. */
+	*out = TOPIC_NONE;
+	if (r < 0)
+		return r;
+	/* Once more for each time that the topic ends between finding and opening it. */
 	for (int tries = 0; tries < 100; tries++) {
-		uint64_t number;
+		struct topic_brief found;
 
-		r = registry_find(q, name, &number);
+		r = topic_find(q, name, &found);
 		if (r == SHMQ_ENOENT && create) {
 			r = shmq_topic_create(q, name, NULL);
 			made = r == 0;
@@ -210,7 +212,7 @@ int topic_open(shmq *q, const char *name, bool create, bool writable, bool *crea
 		}
 		if (r < 0)
 			return r;
-		r = open_number(q, name, number, writable, out);
+		r = open_number(q, name, &found, writable, out);
 		if (r != SHMQ_ENOENT)
 			break;
 	}
@@ -221,17 +223,35 @@ int topic_open(shmq *q, const char *name, bool create, bool writable, bool *crea
 
 void topic_close(struct topic *t)
 {
+	bool forked = t->q != NULL && t->q->forked; /* mappings did not come along, descriptors did */
+
+	if (forked)
+		t->bell_map.at = NULL;
+	else if (t->file != NULL)
+		munmap((void *)(uintptr_t)t->file, sizeof *t->file);
 	map_close(&t->bell_map);
 	if (t->dirfd >= 0)
 		close(t->dirfd);
 	t->dirfd = -1;
+	t->file = NULL;
 	t->bell = NULL;
+}
+
+int topic_gone(struct topic *t)
+{
+	uint64_t state = load_acquire(&t->file->state); /* live pairs end */
+
+	if (topic_word_state(state) == TOPIC_MOVED)
+		fail(&t->q->error, SHMQ_GONE, "topic %s was started anew (mqd topic repair)", t->name);
+	else if (state == TOPIC_DELETED)
+		fail(&t->q->error, SHMQ_GONE, "topic %s was deleted", t->name);
+	else
+		fail(&t->q->error, SHMQ_GONE, "topic %s was deleted, or the runtime directory removed",
+		     t->name);
+	return SHMQ_GONE;
 }
 
 int topic_check_linked(struct topic *t)
 {
-	if (map_linked(&t->bell_map))
-		return 0;
-	fail(&t->q->error, SHMQ_GONE, "topic %s was deleted, or the runtime directory removed", t->name);
-	return SHMQ_GONE;
+	return topic_live(t) && map_linked(&t->bell_map) ? 0 : topic_gone(t);
 }

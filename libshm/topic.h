@@ -15,13 +15,16 @@ struct topic {
 	uint64_t first_offset; /* of every log of this incarnation */
 	struct shmq_topic_options options; /* complete */
 	int dirfd;                         /* of t/N */
+	const struct topic_file *file;     /* mapped read-only, without a descriptor */
 	struct map bell_map;
-	struct bell_file *bell;
+	struct bell_file *bell;            /* NULL: nobody has opened the topic for writing yet */
 	struct readers readers;
 };
+#define TOPIC_NONE ((struct topic){.dirfd = -1, .bell_map = {.fd = -1}})
 
 /* Opens by name; makes the topic with default options when it is missing and `create`. *created may
- * be NULL. `writable`: the bell is mapped for writing. */
+ * be NULL. `writable`: the bell is made when it is missing, and mapped for writing. On an error *out is
+ * closed. */
 int topic_open(shmq *q, const char *name, bool create, bool writable, bool *created,
                struct topic *out);
 void topic_close(struct topic *t);
@@ -32,15 +35,22 @@ static inline bool topic_log_made(const struct topic *t, unsigned partition)
 	return (load_seq(&t->bell->logs_made[partition / 64]) >> (partition % 64) & 1) != 0; /* sleep:tell */
 }
 
-/* Opens a log. A publisher makes it when missing; a subscriber gets SHMQ_ENOENT. */
+/* Nobody has deleted or repaired it. Looked at behind a link: true, and the frame may be acknowledged. */
+static inline bool topic_live(const struct topic *t)
+{
+	return load_acquire(&t->file->state) == TOPIC_LIVE; /* live pairs end */
+}
+
+/* Opens a log. A publisher makes it when missing; a subscriber gets SHMQ_ENOENT. SHMQ_GONE when the topic
+ * is over. */
 int topic_log_open(struct topic *t, unsigned partition, bool writable, struct log *out);
 
-/* SHMQ_GONE when the topic was deleted or the runtime directory removed, else 0. */
+/* SHMQ_GONE, with the sentence that says why. */
+int topic_gone(struct topic *t);
+
+/* SHMQ_GONE when the topic was deleted or repaired, or the runtime directory removed, else 0. */
 int topic_check_linked(struct topic *t);
 
 void log_close(struct log *l);
-
-/* The file name of a partition's log. */
-void log_name(char name[32], unsigned partition);
 
 #endif

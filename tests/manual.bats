@@ -74,7 +74,7 @@ compile() {
 # ---- shmq-format(5) ----
 
 @test "numbers of the format and of the limits are those of the code, and another one is seen" {
-	compile -o format_test "$ROOT/tests/unit/format_test.c" "$(library libshm.a)"
+	compile -o format_test "$ROOT/tests/unit/format_test.c" "$(dirname "$(library libshm.a)")"/libshm/*.o
 	run -0 ./format_test "$MAN"
 	[[ ${lines[-1]} == 1..* ]]
 	mkdir man

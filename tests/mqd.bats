@@ -476,7 +476,7 @@ field() {
 	echo new | mqpub -p 0 t
 	run -0 mqsub -e -f '%o %s\n' t
 	[ "${output#* }" = new ]
-	[ "${output% *}" -ge $((1 << 24)) ]
+	[ "${output% *}" -ge $((1 << 40)) ]
 }
 
 @test "repair mends a topic whose memory is damaged" {
@@ -515,6 +515,62 @@ field() {
 	done
 	run -0 --separate-stderr mqd topic repair -y t
 	run -0 --separate-stderr mqd topic show t
+}
+
+# ---- a full filesystem ----
+
+# on_small_tmpfs COMMANDS: with MQ_DIR on a tmpfs of 4 MiB, in a mount namespace of its own.
+on_small_tmpfs() {
+	local base=$BATS_TEST_TMPDIR/small
+
+	mkdir -p "$base"
+	unshare -m true 2>/dev/null || skip_unless_ci "needs root, for a small tmpfs"
+	MQ_DIR=$base/broker base=$base timeout 60 unshare -m bash -e -o pipefail -c '
+		mount -t tmpfs -o size=4m small "$base"
+		fill() { cat /dev/zero >"$base/filler" 2>/dev/null || :; [ "$(df --output=avail "$base" | tail -1)" -eq 0 ]; }
+		'"$1"
+}
+
+@test "a filesystem that is full to the last byte: looking, reading, purging and deleting go on" {
+	run -0 --separate-stderr on_small_tmpfs '
+		seq 100 | mqpub -q t
+		seq 3 | mqpub -q u
+		mqsub -e u >/dev/null
+		fill
+		mqd topic list
+		mqd topic show t >/dev/null
+		mqd topic purge -n t
+		mqsub -e t | tail -1
+		mqsub -e u | tail -1
+		mqd topic purge -y u
+		mqd topic delete -y t
+		mqd topic list
+		rm "$base/filler"
+		echo after | mqpub -q u
+		mqsub -e u'
+	[ "$output" = "$(printf '%s\n' t u 'would remove 100 messages of topic '\''t'\' 100 3 u after)" ]
+	[ -z "$stderr" ]
+}
+
+@test "a filesystem that is full: what needs memory says so, 73" {
+	run -0 --separate-stderr on_small_tmpfs '
+		seq 3 | mqpub -q t
+		fill
+		status=0
+		mqd topic create v || status=$?
+		echo $status
+		mqd topic list'
+	[ "$output" = $'73\nt' ]
+	[[ $stderr == "mqd: topic 'v': "*"No space left on device"* ]]
+}
+
+@test "beyond the limit of ulimit -f: an error, not death by a signal" {
+	mqd topic create t
+	run -71 --separate-stderr bash -c 'ulimit -f 2; mqpub -m x t'
+	[[ $stderr == "mqpub: "*"File too large"* ]]
+	run -71 --separate-stderr bash -c 'ulimit -f 2; mqsub -e t'
+	[[ $stderr == "mqsub: "*"File too large"* ]]
+	[ "$(mqd topic list)" = t ]
 }
 
 # ---- what stands in the way ----

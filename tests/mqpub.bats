@@ -1086,10 +1086,10 @@ mqpub: published 8 records" ]
 	mqpub -q -m x t
 	cp "$MQ_DIR/broker" kept
 	for tool in "mqpub -m x" "mqsub -e"; do
-		printf '\2' | dd of="$MQ_DIR/broker" bs=1 seek=8 conv=notrunc status=none
+		printf '\377' | dd of="$MQ_DIR/broker" bs=1 seek=8 conv=notrunc status=none
 		# shellcheck disable=SC2086
 		run -76 --separate-stderr $tool t
-		[[ $stderr == *"$MQ_DIR: broker: memory format 2, this program has 1; stop all programs that use the runtime directory and remove it" ]]
+		[[ $stderr == *"$MQ_DIR: broker: memory format 255, this program has "*"; stop all programs that use the runtime directory and remove it" ]]
 		printf 'X' | dd of="$MQ_DIR/broker" bs=1 seek=0 conv=notrunc status=none
 		# shellcheck disable=SC2086
 		run -65 --separate-stderr $tool t

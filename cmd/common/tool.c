@@ -259,6 +259,7 @@ void signals_install(void)
 	sigemptyset(&bus.sa_mask);
 	sigaction(SIGBUS, &bus, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* beyond ulimit -f: an error, not death */
 }
 
 void die_of_signal(int sig)

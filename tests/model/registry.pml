@@ -5,15 +5,20 @@
  * The window of one name: WINDOW words, each free, TENTATIVE(number) or LIVE(number). A creator
  * has one number for all its tries; no two creators have the same.
  *
- *   Creator    enters the name: as libshm/registry.h says under 2. May be killed anywhere
- *   Deleter    deletes the topic, as often as DELETES
+ *   Creator    enters the name: as libshm/registry.h says under 2 and 3. May be killed anywhere; then
+ *              its files are swept, or not
+ *   Deleter    deletes the topic, as often as DELETES: by its state, then its word, then its files. May
+ *              be killed anywhere
+ *   Repairer   moves the topic to a number of its own, as often as REPAIRS: by its state, then its word
  *   Stranger   enters a name with an overlapping window and makes room: frees a tentative word
  *   Latecomer  a creator that comes when all others are done or dead
  *
  * Claims (assertions)
- *   - never two LIVE words
- *   - the latecomer gets the name, or finds it live: whatever the dead left, there is room
+ *   - never two topics of the name: live words, but for those whose topic is deleted
+ *   - the latecomer gets the name, or finds it live: whatever the dead left, there is room, and what is
+ *     over is not taken for live
  *
+ * FILES_FIRST lets files go before their word is freed: rule 3 finds room all the same.
  * Flags that break one rule each: README.md.
  */
 #ifndef CREATORS
@@ -29,16 +34,25 @@
 #define STRANGERS 1
 #endif
 
+#ifndef REPAIRS
+#define REPAIRS 0
+#endif
+
 #define FREE		0
 #define TENTATIVE(n)	((n) * 2)
 #define LIVE(n)		((n) * 2 + 1)
 #define IS_TENTATIVE(w)	((w) != FREE && (w) % 2 == 0)
 #define IS_LIVE(w)	((w) % 2 == 1)
+#define NUMBER(w)	((w) / 2)
 #define NOWHERE		WINDOW
+#define NUMBERS		(CREATORS + REPAIRS + 2)
 
 byte word[WINDOW];
 byte over;		/* creators that are done, or killed */
-byte nlive;		/* LIVE words: the model's count */
+byte nlive;		/* topics of the name: the model's count */
+byte moved[NUMBERS];	/* state of a topic: the number that goes on in its place */
+bit deleted[NUMBERS];	/* state of a topic */
+bit gone[NUMBERS];	/* its files are not there */
 
 #define MAY_DIE	(number <= CREATORS)
 
@@ -53,6 +67,12 @@ inline free(at, old)
 	}
 }
 
+#ifdef NO_GONE
+#define IS_GONE(w)	false
+#else
+#define IS_GONE(w)	((w) != FREE && gone[NUMBER(w)])
+#endif
+
 /* A free word of the window becomes TENTATIVE(number): at. */
 inline enter_tentatively()
 {
@@ -62,17 +82,24 @@ inline enter_tentatively()
 #ifdef NO_ROOM_MADE
 		break
 #else
-		at = 0;		/* no room: nobody needs a tentative word so much that it may stay */
+		/* No room: nobody needs a tentative word so much that it may stay, nor one whose files are
+		   gone, as they never come back. */
+		at = 0;
+		i = 0;
 		do
-		:: at == WINDOW -> at = 0; break
+		:: at == WINDOW -> break
 		:: at < WINDOW ->
 			w = word[at];
 			if
-			:: IS_TENTATIVE(w) -> free(at, w)
+			:: IS_TENTATIVE(w) || IS_GONE(w) -> free(at, w); i = 1
 			:: else
 			fi;
 			at++
-		od
+		od;
+		if
+		:: i == 0 -> break
+		:: else -> at = 0
+		fi
 #endif
 	:: at < WINDOW ->
 		atomic {
@@ -92,8 +119,8 @@ inline free_others()
 	:: i == WINDOW -> break
 	:: i < WINDOW ->
 		w = word[i];
-		if
-		:: IS_TENTATIVE(w) && w != TENTATIVE(number) ->
+		if	/* without files it is no longer known to be of this name */
+		:: IS_TENTATIVE(w) && w != TENTATIVE(number) && !gone[NUMBER(w)] ->
 			free(i, w);
 #ifdef KILL_ONCE
 			i++
@@ -120,16 +147,60 @@ inline find_live()
 		fi;
 #endif
 		if
-		:: IS_LIVE(w) -> break
+		:: IS_LIVE(w) && !gone[NUMBER(w)] -> break
 		:: else -> i++
 		fi
 	od
+}
+
+/* w stands at i, and its state may say that it is over: then what is left is done here, and w is FREE. */
+inline finish()
+{
+#ifdef NO_FINISH
+	skip
+#else
+	if
+	:: moved[NUMBER(w)] != 0 ->
+		atomic {
+			if
+			:: word[i] == w -> word[i] = LIVE(moved[NUMBER(w)])
+			:: else
+			fi
+		}
+		gone[NUMBER(w)] = 1;
+		w = FREE
+	:: moved[NUMBER(w)] == 0 && deleted[NUMBER(w)] ->
+#ifdef FILES_FIRST
+		gone[NUMBER(w)] = 1;
+		if
+		:: free(i, w)
+		:: number <= CREATORS	/* killed */
+		fi;
+#else
+		free(i, w);
+		gone[NUMBER(w)] = 1;
+#endif
+		w = FREE
+	:: moved[NUMBER(w)] == 0 && !deleted[NUMBER(w)]
+	fi
+#endif
 }
 
 inline enter()
 {
 	do
 	:: true ->
+		find_live();	/* what is over is finished, so that it does not take room */
+		if
+		:: i != NOWHERE ->
+			at = i;
+			finish();
+			if
+			:: w != FREE -> break
+			:: else
+			fi
+		:: else
+		fi;
 #ifdef SCAN_FIRST
 		free_others();
 		find_live();
@@ -153,7 +224,13 @@ inline enter()
 		find_live();
 		if
 		:: MAY_DIE -> goto killed
-		:: i != NOWHERE -> free(at, TENTATIVE(number)); break
+		:: i != NOWHERE ->
+			free(at, TENTATIVE(number));
+			finish();
+			if	/* was it over: again, and the CAS below fails */
+			:: w != FREE -> break
+			:: else
+			fi
 		:: i == NOWHERE
 		fi;
 #endif
@@ -176,36 +253,93 @@ proctype Creator(byte number)
 	byte w, i, at;
 
 	enter();
-killed:	atomic { over++; w = 0; i = 0; at = 0 }
+	if	/* found live: the own files go */
+	:: at != NOWHERE && word[at] != LIVE(number) && !deleted[number] -> gone[number] = 1
+	:: else
+	fi;
+	goto done;
+killed:	if
+	:: gone[number] = 1	/* swept */
+	:: true
+	fi;
+done:	atomic { over++; w = 0; i = 0; at = 0 }
 }
 
-proctype Latecomer(byte number)
+/* Finds the topic that is there: w, at i. Or gives up. */
+inline find()
 {
-	byte w, i, at;
-
-	over == CREATORS;
-	enter();
-	assert(at != NOWHERE && i != NOWHERE);
-killed:	skip
+	do
+	:: w = FREE; break
+	:: nlive > 0 ->
+		find_live();
+		if
+		:: i != NOWHERE -> finish()
+		:: else -> w = FREE
+		fi;
+		if
+		:: w != FREE -> break
+		:: else
+		fi
+	od
 }
 
 proctype Deleter()
 {
-	byte n, i, w;
+	byte n, i, w, number;
 
 	do
 	:: n == DELETES -> break
-	:: else ->
-end:		atomic {
-			nlive > 0;
-			do
-			:: IS_LIVE(word[i]) -> word[i] = FREE; nlive--; break
-			:: else -> i++
-			od;
-			i = 0;
-			n++
+	:: n < DELETES ->
+		find();
+		atomic {
+			n++;
+			if
+			:: w != FREE && !deleted[NUMBER(w)] && moved[NUMBER(w)] == 0 ->
+				assert(word[i] == w);	/* a live number does not leave its word */
+				deleted[NUMBER(w)] = 1;
+				nlive--
+			:: else -> w = FREE
+			fi
 		}
-	od
+		if
+		:: break	/* killed */
+		:: w != FREE -> finish()
+		:: w == FREE
+		fi
+	od;
+	atomic { over++; n = 0; i = 0; w = 0 }
+}
+
+proctype Repairer(byte number)
+{
+	byte i, w;
+
+	find();
+	atomic {
+		if
+		:: w != FREE && !deleted[NUMBER(w)] && moved[NUMBER(w)] == 0 ->
+			assert(word[i] == w);
+			moved[NUMBER(w)] = number
+		:: else -> w = FREE
+		fi
+	}
+	if
+	:: true		/* killed */
+	:: w != FREE -> finish()
+	fi;
+	atomic { over++; i = 0; w = 0 }
+}
+
+/* Comes alone: what it finds, the others have left. */
+proctype Latecomer(byte number)
+{
+	byte w, i, at;
+
+	over == CREATORS + 1 + REPAIRS;
+	enter();
+	assert(at != NOWHERE && i != NOWHERE);
+	assert(IS_LIVE(word[i]) && !deleted[NUMBER(word[i])] && moved[NUMBER(word[i])] == 0);
+killed:	skip
 }
 
 proctype Stranger()
@@ -237,6 +371,11 @@ init {
 		:: else -> break
 		od;
 		run Deleter();
+		n = 0;
+		do
+		:: n < REPAIRS -> n++; run Repairer(CREATORS + 1 + n)
+		:: else -> break
+		od;
 		run Latecomer(CREATORS + 1)
 	}
 }

@@ -37,57 +37,60 @@ static void spread(uint32_t *to, const uint32_t *list, uint32_t n, uint64_t offs
 	}
 }
 
-static uint32_t important(const struct trace *t, uint32_t k)
+static bool is_point(const struct trace *t, uint32_t k)
+{
+	return k == t->n || t->touches[k];
+}
+
+static bool important(const struct trace *t, uint32_t k)
 {
 	return k == t->n || t->hit[k] < 2;
 }
 
-/* Returns how many of the points are important. */
-static uint32_t order_of(uint32_t *order, const struct trace *t, uint64_t offset)
+static uint32_t collect(uint32_t *list, const struct trace *t, bool wanted)
 {
-	uint32_t *list = malloc((t->n + 1ul) * sizeof(*list)), first = 0, rest = 0;
+	uint32_t n = 0;
 
-	if (!list)
+	for (uint32_t k = 0; k <= t->n; k++)
+		if (is_point(t, k) && important(t, k) == wanted)
+			list[n++] = k;
+	return n;
+}
+
+static void order_points(struct points *p, unsigned child)
+{
+	const struct trace *t = &p->traces[child];
+	uint32_t *list = malloc((t->n + 1ul) * sizeof(*list));
+
+	p->order[child] = malloc((t->n + 1ul) * sizeof(*list));
+	if (!list || !p->order[child])
 		broken("harness: no memory");
-	for (uint32_t k = 0; k <= t->n; k++)
-		if (important(t, k))
-			list[first++] = k;
-	spread(order, list, first, offset);
-	for (uint32_t k = 0; k <= t->n; k++)
-		if (!important(t, k))
-			list[rest++] = k;
-	spread(order + first, list, rest, offset);
+	p->first[child] = collect(list, t, true);
+	spread(p->order[child], list, p->first[child], p->offset);
+	p->n[child] = p->first[child];
+	uint32_t rest = collect(list, t, false);
+
+	spread(p->order[child] + p->n[child], list, rest, p->offset);
+	p->n[child] += rest;
 	free(list);
-	return first;
 }
 
 void points_begin(struct points *p, const struct trace *traces, unsigned children, uint64_t offset)
 {
-	size_t all = 0;
-
 	memset(p, 0, sizeof(*p));
 	p->traces = traces;
 	p->children = children;
 	p->offset = offset;
 	for (unsigned c = 0; c < children; c++)
-		all += traces[c].n + 1;
-	p->order = malloc(all * sizeof(*p->order));
-	if (!p->order)
-		broken("harness: no memory");
-	all = 0;
-	for (unsigned c = 0; c < children; c++) {
-		p->n[c] = traces[c].n + 1;
-		p->first[c] = order_of(p->order + all, &traces[c], offset);
-		all += p->n[c];
-	}
+		order_points(p, c);
 }
 
 /* Three of four samples are important ones. */
-static uint32_t sample(const struct points *p, unsigned child, const uint32_t *order)
+static uint32_t sample(const struct points *p, unsigned child)
 {
 	uint64_t x = mix(p->offset ^ mix(p->i * CHILDREN + child));
 
-	return order[(x >> 8) % (x & 3 ? p->first[child] : p->n[child])];
+	return p->order[child][(x >> 8) % (x & 3 ? p->first[child] : p->n[child])];
 }
 
 bool points_next(struct points *p, struct point *out)
@@ -96,10 +99,10 @@ bool points_next(struct points *p, struct point *out)
 	if (p->children == 1) {
 		if (p->i >= p->n[0])
 			return false;
-		out->k[0] = p->order[p->i];
+		out->k[0] = p->order[0][p->i];
 	} else {
-		out->k[0] = sample(p, 0, p->order);
-		out->k[1] = sample(p, 1, p->order + p->n[0]);
+		out->k[0] = sample(p, 0);
+		out->k[1] = sample(p, 1);
 	}
 	p->i++;
 	return true;
@@ -112,6 +115,6 @@ uint64_t points_total(const struct points *p)
 
 void points_end(struct points *p)
 {
-	free(p->order);
-	p->order = NULL;
+	for (unsigned c = 0; c < p->children; c++)
+		free(p->order[c]);
 }

@@ -174,6 +174,29 @@ int peer_send(struct peer *p, size_t bytes)
 	return r == SHMQ_OK ? peer_flush(p) : r;
 }
 
+int peer_try(struct peer *p, size_t bytes)
+{
+	struct shmq_message m = { .value = message_buffer, .value_len = bytes, .partition = -1 };
+	uint32_t sequence = atomic_fetch_add(&world.shared->sent[p->writer], 1);
+
+	if (sequence >= WRITER_MAX)
+		broken("harness: too many messages");
+	message_make(message_buffer, p->writer, sequence, bytes);
+	deadline("a message of writer %u, whose topic may be over", p->writer);
+	int r = shmq_pub_send(p->pub, &m);
+
+	if (r == SHMQ_OK)
+		r = shmq_pub_flush(p->pub);
+	if (r != SHMQ_OK && r != SHMQ_GONE)
+		broken("writer %u was told %d: %s", p->writer, r, shmq_error(p->q));
+	if (r == SHMQ_OK)
+		peer_acked(p);
+	else
+		peer_refused(p);
+	calm();
+	return r;
+}
+
 void peer_idle(struct peer *p)
 {
 	deadline("shmq_pub_idle of writer %u", p->writer);

@@ -36,6 +36,9 @@ void peer_close(struct peer *p);
  * result breaks the case. */
 int peer_send(struct peer *p, size_t bytes);
 
+/* The same where the topic may be over: SHMQ_OK, or SHMQ_GONE (it is not there). */
+int peer_try(struct peer *p, size_t bytes);
+
 /* The same, but one call each: a child's operation. */
 int peer_accept(struct peer *p, size_t bytes); /* shmq_pub_send() */
 int peer_flush(struct peer *p);                /* acks what was accepted */

@@ -7,7 +7,7 @@
 static shmq *q; /* of the harness side, and of the child: each its own */
 static struct peer child;
 
-enum { CHILD_SAID, OTHERS_SAID, WAS_THERE }; /* in shared->number */
+enum { CHILD_SAID, OTHERS_SAID, WAS_THERE, BEYOND, LINKED }; /* in shared->number */
 
 static int64_t *said(void)
 {
@@ -219,15 +219,30 @@ static void forget_topic(void)
 	memset(s->offset_of, 0, sizeof(s->offset_of));
 }
 
-/* It is there as a whole or not at all; then it is deleted, and made anew. */
+/* Nothing is acknowledged by what is over: the steady publisher, who has it open, finds out. */
+static void check_over(const char *when)
+{
+	if (peer_try(&steady, SMALL) == SHMQ_OK)
+		broken("a message is acknowledged %s", when);
+}
+
+/* It is there as a whole or not at all; then it is deleted, and made anew. A publisher goes on all the
+ * time: what it is told is there, is there. */
 static void delete_others(void)
 {
 	if (said()[WAS_THERE] == 0) {
+		bool acked = peer_try(&steady, SMALL) == SHMQ_OK;
+
 		said()[WAS_THERE] = is_there() ? 1 : 2;
 		if (said()[WAS_THERE] == 1)
 			crowd_compare();
+		else if (acked)
+			broken("a message is acknowledged, and its topic is not there");
+		else
+			check_over("by a topic that is not there");
 		if (delete() != SHMQ_OK && said()[WAS_THERE] == 1)
 			broken("a topic that is there cannot be deleted");
+		check_over("after the deletion of its topic");
 		forget_topic();
 		if (create() != SHMQ_OK)
 			broken("a topic that was deleted cannot be made again");
@@ -274,7 +289,7 @@ static void repair_child(void)
 	shmq_close(q);
 }
 
-/* One message through whichever incarnation is there. */
+/* One message through whichever incarnation is there, at an offset that was never used before. */
 static void use_once(void)
 {
 	struct shmq_message m = { .value = "x", .value_len = 1, .partition = -1 };
@@ -293,16 +308,26 @@ static void use_once(void)
 		broken("publishing returned %d: %s", r, shmq_error(q));
 	if ((r = shmq_sub_next(sub, &b)) != SHMQ_OK || b.count != 1)
 		broken("reading returned %d: %s", r, shmq_error(q));
+	if (b.offset < (uint64_t)said()[BEYOND])
+		broken("offset %llu was given out before", (unsigned long long)b.offset);
+	said()[BEYOND] = (int64_t)b.offset + 1;
 	shmq_sub_close(sub);
 	shmq_pub_close(pub);
 	calm();
 }
 
+/* A publisher of the old incarnation goes on: what it is told is there, the name leads to. */
 static void repair_others(void)
 {
+	if (said()[BEYOND] == 0) {
+		if (peer_try(&steady, SMALL) == SHMQ_OK)
+			crowd_compare();
+		said()[BEYOND] = world.shared->end_seen;
+	}
 	if (!is_there())
 		broken("a topic is gone while it is repaired");
 	repair();
+	check_over("after the repair of its topic");
 	use_once();
 }
 
@@ -314,6 +339,68 @@ static void repair_end(void)
 	peer_close(&steady);
 	delete();
 	check_swept();
+}
+
+/* ---- opening what ends -------------------------------------------------------------- */
+
+static void open_ended_child(void)
+{
+	step_mark(MARK_READY);
+	step_mark(MARK_BEGIN);
+	peer_open(&child, W_CHILD, 0);
+	said()[CHILD_SAID] = peer_try(&child, SMALL);
+	step_mark(MARK_END);
+	peer_close(&child);
+}
+
+/* Whether the child has linked its message: then it may be told so, however late. */
+static bool child_has_linked(void)
+{
+	struct view fresh;
+
+	if (world.shared->sent[W_CHILD] == 0)
+		return false;
+	view_open(&fresh, "a fresh reader", SHMQ_SUB_BROWSE, false);
+	view_take(&fresh, ALL_FRAMES);
+	view_close(&fresh);
+	return world.shared->offset_of[W_CHILD][0] != 0;
+}
+
+/* Deleted and made anew while the child opens it: what is linked from then on and acknowledged, is in
+ * the new one. */
+static void open_ended_others(void)
+{
+	struct shared *s = world.shared;
+
+	if (!all.q) {
+		uint32_t sent = s->sent[W_CHILD];
+
+		said()[LINKED] = child_has_linked();
+		if (delete() != SHMQ_OK)
+			broken("a topic that is there cannot be deleted");
+		forget_topic();
+		if (!said()[LINKED])
+			s->sent[W_CHILD] = sent;
+		if (create() != SHMQ_OK)
+			broken("a topic that was deleted cannot be made again");
+		crowd_attach();
+	}
+	crowd_lap();
+}
+
+static void open_ended_end(void)
+{
+	if (said()[LINKED]) /* what it has recorded since is of the old topic */
+		world.shared->sent[W_CHILD] = world.shared->acked[W_CHILD] = 0;
+	crowd_end();
+	delete();
+	check_swept();
+}
+
+static void setup_bare_broker(void)
+{
+	q = session_open();
+	create();
 }
 
 #define DEFAULT_TOPIC { .slots = 65536, .pool_bytes = 64u << 20, .keep_bytes = 1 << 20 }
@@ -337,5 +424,8 @@ const struct scenario topic_scenarios[] = {
 	{ .name = "topic-repair", .says = "shmq_topic_repair()", .variants = KILL | STOP,
 	  .children = 1, .topic = SMALL_TOPIC, .setup = setup_filled, .child = { repair_child },
 	  .others = repair_others, .finish = repair_end },
+	{ .name = "topic-open-ended", .says = "shmq_pub_open() and a message while the topic is deleted",
+	  .variants = KILL | STOP, .children = 1, .topic = SMALL_TOPIC, .setup = setup_bare_broker,
+	  .child = { open_ended_child }, .others = open_ended_others, .finish = open_ended_end },
 	{ .name = NULL },
 };

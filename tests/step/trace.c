@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "touch.h"
 #include "world.h" /* broken() */
 
 extern const char step_mark_trap[];
@@ -117,6 +118,11 @@ void tracee_start(struct tracee *t, void (*body)(void *), void *argument)
 enum mark tracee_mark(const struct tracee *t)
 {
 	return (enum mark)get_regs(t).rdi;
+}
+
+bool tracee_at_mark(const struct tracee *t)
+{
+	return t->pc == mark_pc();
 }
 
 bool tracee_at_end(const struct tracee *t)
@@ -249,10 +255,12 @@ enum event tracee_record(struct tracee *t, struct trace *trace)
 
 	trace->n = 0;
 	leave_mark(t);
+	touch_begin(t);
 	while (e == EVENT_POINT) {
 		trace_add(trace, t->pc);
-		e = step(t);
+		e = touch_step(t, step, &trace->touches[trace->n - 1]);
 	}
+	touch_end(t);
 	count_hits(trace);
 	trace->n--; /* n instructions, n + 1 points */
 	return e;

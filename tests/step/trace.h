@@ -47,10 +47,12 @@ enum event {
 };
 
 /* Instructions of an operation: pc[k] is where the child stands after k of them; pc[n] is the
- * mark at its end. hit[k] counts the earlier entries of the same pc. */
+ * mark at its end. hit[k] counts the earlier entries of the same pc; touches[k]: the instruction at k
+ * touches what others can see (touch.h). */
 struct trace {
 	uint32_t *pc; /* low 32 bits: the program is linked below 4 GiB */
 	uint32_t *hit;
+	bool *touches;
 	uint32_t n, max;
 	uint32_t distinct;
 };
@@ -61,6 +63,7 @@ void tracee_start(struct tracee *t, void (*body)(void *), void *argument);
 /* Lets it run to its next mark, end or unexpected signal. */
 enum event tracee_run(struct tracee *t);
 enum mark tracee_mark(const struct tracee *t);
+bool tracee_at_mark(const struct tracee *t);
 bool tracee_at_end(const struct tracee *t); /* it stands on MARK_END already */
 
 /* From MARK_BEGIN: steps to MARK_END and fills the trace. EVENT_MARK when all went well. */

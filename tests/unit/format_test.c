@@ -17,7 +17,7 @@
 #include "layout.h"
 #include "records_format.h"
 #include "tap.h"
-#include "topic_make.h"
+#include "topic_check.h"
 
 #define CELLS 3
 
@@ -80,6 +80,8 @@ static void structures(void)
 	FIELD(struct file_head, hash);
 	FIELD(struct broker_file, head);
 	FIELD(struct broker_file, boot_id);
+	FIELD(struct broker_file, sessions_used_hint);
+	FIELD(struct broker_file, reap_hint);
 	FIELD(struct broker_file, next_number);
 	FIELD(struct broker_file, sessions);
 	FIELD(struct broker_file, names);
@@ -108,6 +110,7 @@ static void structures(void)
 	FIELD(struct topic_file, creator);
 	FIELD(struct topic_file, hash);
 	FIELD(struct topic_file, state);
+	FIELD(struct topic_file, first_offset);
 	FIELD(struct topic_file, name);
 	FIELD(struct bell_file, head);
 	FIELD(struct bell_file, arrived);
@@ -118,6 +121,9 @@ static void structures(void)
 	FIELD(struct log_file, head);
 	FIELD(struct log_file, tail_hint);
 	FIELD(struct log_file, slots_reserved);
+	FIELD(struct log_file, run_wanted_ms);
+	FIELD(struct head_line, head);
+	FIELD(struct head_line, watch);
 	FIELD(struct frame, position);
 	FIELD(struct frame, offset);
 	FIELD(struct frame, bytes);
@@ -159,6 +165,8 @@ static void words(void)
 	bits("word name", "state", name_word(3, 0, 0));
 	bits("word name", "fingerprint", name_word(0, ones, 0));
 	bits("word name", "number", name_word(0, 0, NUMBER_MAX));
+	bits("word topic-state", "next", topic_moved(ones) ^ TOPIC_MOVED);
+	bits("word topic-state", "state", TOPIC_MOVED);
 	bits("word reader", "state", reader_word((enum reader_state)7, 0, 0));
 	bits("word reader", "incarnation", reader_word(READER_FREE, ones, 0));
 	bits("word reader", "epoch", reader_word(READER_FREE, 0, short_epoch));
@@ -167,6 +175,9 @@ static void words(void)
 	bits("word head", "pos", word_of(0, ones));
 	bits("word gate", "incarnation", word_of(ones, 0));
 	bits("word gate", "pos", GATE_NONE);
+	bits("word watch", "checksum", watch_word(ones, 0, 0));
+	bits("word watch", "still", watch_word(0, ones, 0));
+	bits("word watch", "ms", watch_word(0, 0, ones));
 	bits("word slot", "lap", slot_word(ones, 0));
 	bits("word slot", "unit", slot_word_unit(ones));
 	bits("word extent-owned", "owned", EXTENT_OWNED);
@@ -477,6 +488,7 @@ static void all_tiles(void)
 	tiles("struct topic_file", sizeof(struct topic_file));
 	tiles("struct bell_file", sizeof(struct bell_file));
 	tiles("struct log_file", sizeof(struct log_file));
+	tiles("struct head_line", sizeof(struct head_line));
 	tiles("struct frame", sizeof(struct frame));
 	tiles("records", RECORDS_HEAD_BYTES);
 	word_tiles("word session", 64);
@@ -485,6 +497,7 @@ static void all_tiles(void)
 	word_tiles("word reader", 64);
 	word_tiles("word head", 64);
 	word_tiles("word gate", 64);
+	word_tiles("word watch", 64);
 	word_tiles("word slot", 64);
 	word_tiles("word extent-owned", 64);
 	word_tiles("word extent-left", 64);
@@ -537,14 +550,15 @@ static void sentences(char *page)
 	sentence(page, "Ta M times ", EXTENT_BYTES, " ");
 	sentence(page, "M extents of ", EXTENT_BYTES, " bytes each");
 	sentence(page, "at ", sizeof(struct bell_file), ", stand the .Em heads");
-	sentence(page, "at the beginning of each ", sizeof(struct head_line), " bytes");
+	sentence(page, "of the logs, for each partition ", sizeof(struct head_line), " bytes");
 	sentence(page, "at ", log_extents_at(), ", stand M extent words");
 	sentence(page, "in steps of ", SLOT_CHUNK, ". An extent is reserved");
 	sentence(page, "in the pool, in steps of ", FRAME_ALIGN, " ");
 	sentence(page, "bytes used in steps of ", EXTENT_FILL_STEP, ", rounded up");
 	sentence(page, "rounded up; ", EXTENT_FULL, ": full");
-	sentence(page, "Ta word: ", TOPIC_LIVE, " live,");
+	sentence(page, "Ta ", TOPIC_LIVE, " live,");
 	sentence(page, " live, ", TOPIC_DELETED, " deleted");
+	sentence(page, " deleted, ", TOPIC_MOVED, " moved");
 	sentence(page, "Ta 0 free, ", NAME_TENTATIVE, " tentative");
 	sentence(page, " tentative, ", NAME_LIVE, " live");
 	sentence(page, "Ta ", SESSION_USED, ": a session; 0: free");
