@@ -69,6 +69,8 @@ int shmq_filter_match(const char *pattern, const void *key, size_t key_len)
 	struct word pw, kw;
 	bool hash = false;
 
+	if (key == NULL && *pattern == '\0') /* it asks for the empty key, which is one */
+		return 0;
 	for (;;) {
 		bool more = word_take(&p, &pw);
 

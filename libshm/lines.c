@@ -29,9 +29,13 @@ static size_t lines_room_total(const struct shmq_pub *p)
 {
 	const struct lines *in = &p->lines;
 
-	if (in->lane == NULL)
-		return in->private_.capacity < shmq_pub_message_max(p) ? in->private_.capacity
-		                                                       : shmq_pub_message_max(p);
+	if (in->lane == NULL) {
+		size_t max = shmq_pub_message_max(p);
+
+		if (in->stored == max) /* the largest record: its delimiter may follow */
+			max++;
+		return in->private_.capacity < max ? in->private_.capacity : max;
+	}
 	return (size_t)hold_room(&in->lane->hold) - sizeof(struct frame);
 }
 
@@ -207,6 +211,45 @@ static int pending_link(struct shmq_pub *p, struct lane *l, uint32_t count)
 	return carry_on(p, carry, bytes);
 }
 
+/* A record without a delimiter: the last one of the input, or the largest, for whose delimiter there
+ * is no room in a message. */
+static int record_alone(struct shmq_pub *p, size_t bytes, uint64_t *records)
+{
+	struct lines *in = &p->lines;
+	struct shmq_message m = {.value = in->private_.data,
+	                         .value_len = bytes,
+	                         .partition = in->partition};
+	int r = shmq_pub_send(p, &m);
+
+	if (r == SHMQ_FULL) { /* dropped and counted, as those before it */
+		p->dropped++;
+		counter_add(&p->q->counters->messages_dropped, 1);
+	}
+	if (r == 0 || r == SHMQ_FULL)
+		in->stored = 0;
+	*records += r == 0;
+	return r;
+}
+
+/* Nothing is read behind it: the room ended with its delimiter. */
+static int largest_flush(struct shmq_pub *p, uint64_t *records)
+{
+	struct lines *in = &p->lines;
+	size_t pending = in->pending;
+	uint64_t accepted = 0;
+	int r;
+
+	in->pending = 0; /* shmq_pub_send() would link it first, and come here again */
+	r = record_alone(p, pending - 1, &accepted);
+	if (in->stored > 0) /* it was not taken */
+		in->pending = pending;
+	if (r == 0)
+		r = shmq_pub_flush(p);
+	if (r != SHMQ_FULL)
+		*records = accepted;
+	return r;
+}
+
 int lines_flush(struct shmq_pub *p, uint64_t *records)
 {
 	struct lines *in = &p->lines;
@@ -217,6 +260,8 @@ int lines_flush(struct shmq_pub *p, uint64_t *records)
 	*records = 0;
 	if (in->pending == 0)
 		return 0;
+	if (in->pending > shmq_pub_message_max(p))
+		return largest_flush(p, records);
 	count = (uint32_t)bulk_count(lines_base(p), in->pending, in->delim);
 	if (l == NULL)
 		r = stage_private(p, &l);
@@ -275,25 +320,6 @@ int shmq_pub_lines_add(shmq_pub *p, size_t bytes, uint64_t *records)
 	return lines_flush(p, records);
 }
 
-/* The unterminated record that the input ended with. */
-static int last_record(struct shmq_pub *p, uint64_t *records)
-{
-	struct lines *in = &p->lines;
-	struct shmq_message m = {.value = in->private_.data,
-	                         .value_len = in->stored,
-	                         .partition = in->partition};
-	int r = shmq_pub_send(p, &m);
-
-	if (r == SHMQ_FULL) { /* dropped and counted, as those before it */
-		p->dropped++;
-		counter_add(&p->q->counters->messages_dropped, 1);
-	}
-	if (r == 0 || r == SHMQ_FULL)
-		in->stored = 0;
-	*records += r == 0;
-	return r;
-}
-
 int shmq_pub_lines_end(shmq_pub *p, uint64_t *records)
 {
 	struct lines *in = &p->lines;
@@ -308,7 +334,7 @@ int shmq_pub_lines_end(shmq_pub *p, uint64_t *records)
 	if (r == 0)
 		r = lines_to_private(p);
 	if (r == 0 && in->stored > 0)
-		r = last_record(p, &accepted);
+		r = record_alone(p, in->stored, &accepted);
 	if (r == 0)
 		r = shmq_pub_flush(p);
 	if (r != SHMQ_FULL)

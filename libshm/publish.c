@@ -161,6 +161,7 @@ int lane_link(struct shmq_pub *p, struct lane *l, struct frame *f)
 		prefetch_write(l->log.pool + hold_at(&l->hold) + (PREFETCH_LINES + i) * CACHE_LINE);
 	if (bell_ring(&p->topic.bell->arrived)) /* tell:sleep, behind the CAS of ring_link() */
 		counter_add(&c->wakeups, 1);
+	p->linked += f->count;
 	counter_add(&c->frames_linked, 1);
 	counter_add(&c->messages_published, f->count);
 	counter_add(&c->bytes_published, f->value_bytes);
@@ -451,6 +452,11 @@ int shmq_pub_batch(shmq_pub *p, const struct shmq_message *messages, size_t coun
 	if (l->hold.count > 1)
 		lane_leave(p, l);
 	return r;
+}
+
+uint64_t shmq_pub_linked(const shmq_pub *p)
+{
+	return p->linked;
 }
 
 uint64_t shmq_pub_dropped(const shmq_pub *p)

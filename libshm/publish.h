@@ -44,7 +44,7 @@ struct shmq_pub {
 	unsigned next_lane; /* for messages without a key */
 	struct lane *lanes; /* [options.partitions] */
 	struct lines lines;
-	uint64_t dropped;
+	uint64_t linked, dropped; /* messages */
 	uint64_t stamp_ns, stamp_ticks; /* the last time read, and when */
 };
 

@@ -82,7 +82,8 @@ struct shmq_open_options {
 	const char *program; /* what others are told when they wait for this session; at most 31
 	                        bytes are kept; NULL: the process name */
 	/* called, when not NULL, with one sentence when a publisher has been blocked for a
-	   second: whom it waits for. At most once per wait. Must not call the library. */
+	   second: whom it waits for. At most once per wait. Of the library it may call
+	   shmq_pub_linked() only. */
 	void (*notice)(void *context, const char *sentence);
 	void *context;
 };
@@ -257,6 +258,11 @@ int shmq_pub_lines_room(shmq_pub *p, int partition, unsigned char delim, void **
 int shmq_pub_lines_add(shmq_pub *p, size_t bytes, uint64_t *records);
 int shmq_pub_lines_end(shmq_pub *p, uint64_t *records);
 
+/* Messages that this publisher has linked so far: visible, whatever the last call returned. Where
+ * all go to one partition, or none says a key or a partition, they are the first ones that were
+ * accepted and not dropped. Also notice() of shmq_open_options may call it. */
+uint64_t shmq_pub_linked(const shmq_pub *p);
+
 /* Messages that were accepted by shmq_pub_send() but dropped because there was no room
  * (SHMQ_FULL_REJECT, SHMQ_PUB_NO_WAIT), since the publisher was opened. */
 uint64_t shmq_pub_dropped(const shmq_pub *p);
@@ -354,8 +360,8 @@ uint64_t shmq_sub_lag(shmq_sub *s);
 /* Detaches. NULL is allowed. */
 void shmq_sub_close(shmq_sub *s);
 
-/* 1 when the key matches the pattern, else 0. No key matches only patterns that match the empty
- * key ("#"). */
+/* 1 when the key matches the pattern, else 0. The empty pattern matches the empty key; no key (NULL)
+ * is not matched by it, but by "#". */
 int shmq_filter_match(const char *pattern, const void *key, size_t key_len);
 
 /* ---- counters ----------------------------------------------------------------------- */

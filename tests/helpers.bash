@@ -21,6 +21,7 @@ setup_broker() {
 	PATH=$BIN:$PATH
 	MQ_DIR=$BATS_TEST_TMPDIR/broker
 	export PATH MQ_DIR
+	export SHELL=/bin/sh # what script(1) starts; not every environment has one
 	unset MQ_STORE NO_COLOR
 }
 

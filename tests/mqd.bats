@@ -70,6 +70,20 @@ field() {
 	[ ! -e "$MQ_DIR" ]
 }
 
+@test "options may stand on either side of the verb, and of its noun" {
+	mqd topic create t
+	for words in "-J topic list" "topic -J list" "topic list -J" "topic -J list -b $MQ_DIR"; do
+		# shellcheck disable=SC2086
+		[ "$(mqd $words | jq -r .name)" = t ]
+	done
+	run -64 --separate-stderr mqd topic -y list
+	[[ $stderr == "mqd: option '--yes' does not belong to 'mqd topic list', try 'mqd --help'" ]]
+	run -64 --separate-stderr mqd topic -J
+	[[ $stderr == "mqd: 'mqd topic' needs a verb: "* ]]
+	run -0 mqd topic --help
+	[[ $output == "Usage: mqd"* ]]
+}
+
 @test "the number of operands: 64" {
 	for verb in create show purge repair delete; do
 		run -64 --separate-stderr mqd topic "$verb"
@@ -83,7 +97,7 @@ field() {
 	for name in '' . .. a/b 'a b' $'a\nb' ä "$(printf 'x%.0s' {1..250})"; do
 		for verb in create show purge repair delete; do
 			run -64 --separate-stderr mqd topic "$verb" good "$name"
-			[[ $stderr == "mqd: '$name' cannot be a topic's name: "* ]]
+			[[ $stderr == "mqd: '${name/$'\n'/'\n'}' cannot be a topic's name: "* ]]
 		done
 	done
 	run -64 --separate-stderr mqd topic create -- -x

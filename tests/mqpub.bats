@@ -220,6 +220,37 @@ wait_for_end() {
 	[ "$(mqsub -e t | wc -l)" -eq 8 ]
 }
 
+@test "bad data names the FILE where its record begins, when there are several" {
+	printf '{"v":1,"payload":"x"}\n' >a
+	: >empty
+	printf '{"v":1,"payload":"y"}\nno\n' >b
+	run -65 --separate-stderr mqpub -q -J t a empty b a
+	[[ $stderr == "mqpub: record 3 (byte 44 of the input, in b) is not JSON: "* ]]
+	holds 2 t
+	printf no >c # goes on in the next one
+	run -65 --separate-stderr mqpub -q -J t a c a
+	[[ $stderr == "mqpub: record 2 (byte 22 of the input, in c) is not JSON: "* ]]
+	{ echo one; head -c 300000 /dev/zero | tr '\0' x; } >large
+	small_topic u
+	for options in "" "-k x"; do
+		# shellcheck disable=SC2086
+		run -65 --separate-stderr mqpub $options u a large b
+		[[ $stderr == "mqpub: record 3 (byte 26 of the input, in large) is too large: "* ]]
+	done
+}
+
+@test "-T into its own input: refused" {
+	seq 100000 >f
+	run -66 --separate-stderr timeout 5 bash -c 'mqpub -q -T t f >>f'
+	[ "$stderr" = "mqpub: f: input file is output file" ]
+	run -66 --separate-stderr bash -c 'mqpub -q -T t <f >>f'
+	[ ! -e "$MQ_DIR" ]
+	seq 3 >g
+	run -66 --separate-stderr bash -c 'mqpub -q -T t f g >>f'
+	holds 3 t
+	mqpub -T u g >>f # another one
+}
+
 # ---- -m ----
 
 @test "-m: each is one message, and stdin is left alone" {
@@ -321,6 +352,28 @@ wait_for_end() {
 	[ "$(figure frames t)" -eq 1 ]
 }
 
+@test "-1: empty records take memory, too: a batch of them has an end" {
+	small_topic t
+	run -65 --separate-stderr bash -c "yes '' | mqpub -1 t" # without one it would never end
+	[[ $stderr == "mqpub: the batch is too large at record 65521 "* ]]
+}
+
+@test "-1: what a batch takes in its frame is known exactly" {
+	small_topic t
+	# 262,080 bytes: values with 4 bytes each, and a single one without
+	mqpub -1 -s t < <(head -c 262080 /dev/zero)
+	run -65 mqpub -1 -s t < <(head -c 262081 /dev/zero)
+	mqpub -1 t < <(yes 1234567 | head -n 23825) # 11 bytes each
+	run -65 --separate-stderr mqpub -1 t < <(yes 1234567 | head -n 23826)
+	[[ $stderr == "mqpub: the batch is too large at record 23826 (byte 190600 of the input): "* ]]
+	mqd topic purge -y t
+	run -65 --separate-stderr mqpub -1 -k 1 t < <(yes | head -n 50000) # 1, 4, and 4 and 1 of the key
+	[[ $stderr == "mqpub: the batch is too large at record 26209 "* ]]
+	run -65 --separate-stderr mqpub -1 -H n=v t < <(yes | head -n 50000) # 1, 4, and 4, 8 and 2
+	[[ $stderr == "mqpub: the batch is too large at record 13794 "* ]]
+	holds 23826 t
+}
+
 # ---- framings ----
 
 @test "-0" {
@@ -365,7 +418,7 @@ wait_for_end() {
 	run -65 --separate-stderr mqpub -L t < <(printf '\0\0\0')
 	[ "$stderr" = "mqpub: record 1 (byte 0 of the input) is cut short: the input ends before it says its length" ]
 	run -65 --separate-stderr mqpub -L t <<<hello
-	[[ $stderr == "mqpub: record 1 is too large: topic t takes up to "* ]]
+	[[ $stderr == "mqpub: record 1 (byte 0 of the input) is too large: topic t takes up to "* ]]
 }
 
 @test "-J" {
@@ -400,6 +453,79 @@ wait_for_end() {
 	run -65 --separate-stderr mqpub -B t < <(head -c -1 in)
 	[[ $stderr == "mqpub: record 2 (byte $first of the input) is cut short: "* ]]
 	holds 1 t
+}
+
+@test "-J: every way of being no envelope is named: 65" {
+	while IFS='|' read -r text complaint; do
+		run -65 --separate-stderr mqpub -q -J t <<<"$text"
+		[[ $stderr == "mqpub: record 1 (byte 0 of the input) $complaint"* ]]
+	done <<-'END'
+		[]|is not a JSON object
+		|is not JSON: 
+		{"v":1,"payload":"a","v":1}|is not JSON: duplicate object key
+		{"v":1,"payload":"\ud800"}|is not JSON: invalid Unicode
+		{"payload":"a"}|has no "v": it is not an envelope of mqsub -J
+		{"v":"1","payload":"a"}|has another "v" than 1
+		{"v":1}|has neither "payload" nor "payload_b64"
+		{"v":1,"payload":null}|has neither "payload" nor "payload_b64"
+		{"v":1,"payload":"a","payload_b64":"YQ=="}|has both "payload" and "payload_b64"
+		{"v":1,"payload":1}|has a payload that is not a string
+		{"v":1,"payload_b64":{}}|has a payload_b64 that is not a string
+		{"v":1,"payload_b64":"YQ"}|has a payload_b64 that is not base64
+		{"v":1,"payload_b64":"Y*=="}|has a payload_b64 that is not base64
+		{"v":1,"payload_b64":"YR=="}|has a payload_b64 that is not base64
+		{"v":1,"payload":"a","key":1}|has a key that is not a string
+		{"v":1,"payload":"a","headers":{}}|has headers that are not an array
+		{"v":1,"payload":"a","headers":[["a"]]}|has a header that is not [name, value]
+		{"v":1,"payload":"a","headers":[["a",1]]}|has a header that is not a pair of strings
+		{"v":1,"payload":"a","headers":[["a",{"b64":1}]]}|has a b64 of a header that is not a string
+		{"v":1,"payload":"a","headers":[["a",{"b64":"?"}]]}|has a b64 of a header that is not base64
+	END
+	holds 0 t
+	# what is an envelope all the same
+	printf '%s\r\n' '{"v":1,"payload":"a","payload_b64":null,"key":null,"headers":null,"partition":null}' \
+		'{"v":1.0,"payload":"b","partition":256}' '{"v":1,"payload":"c","partition":"x"}' |
+		mqpub -J t
+	holds 3 t
+}
+
+@test "-J: numbers that are ignored may be of any size" {
+	mqpub -q -J t <<<'{"v":1,"payload":"x","id":123456789012345678901234567890,"y":1e999}'
+	[ "$(mqsub -e t)" = x ]
+}
+
+# binary VERSION FLAGS KEY-BYTES HEADERS HEADER-BYTES BODY [PARTITION]: a record of -B with a value of
+# one byte.
+binary() {
+	perl -e 'my ($v, $f, $k, $c, $h, $body, $p) = @ARGV;
+		print pack("CCCCVQ<Q<VVVV", 0xb7, $v, $f, 0, $p, 0, 0, $k, $c, $h, 1), $body' "$@"
+}
+
+@test "-B: every way of being no record is named: 65" {
+	binary 1 0 0 0 0 x | mqpub -q -B t
+	holds 1 t
+	while IFS='|' read -r head complaint; do
+		# shellcheck disable=SC2086
+		run -65 --separate-stderr mqpub -B t < <(binary $head abcdefghijklmnopqrstuvwxyz)
+		[[ $stderr == "mqpub: record 1 (byte 0 of the input) $complaint"* ]]
+	done <<-'END'
+		2 0 0 0 0|is of another version of the record format
+		1 2 0 0 0|has flags that this version does not know
+		1 0 1 0 0|has the bytes of a key, but says that it has no key
+		1 0 0 1 7|has more headers than fit into the bytes that it says they take
+		1 0 0 1 8|has headers of other lengths than it says
+		1 0 0 0 8|has headers of other lengths than it says
+	END
+	run -65 --separate-stderr mqpub -B t < <(binary 1 0 0 0 0 x | head -c 20)
+	[ "$stderr" = "mqpub: record 1 (byte 0 of the input) is cut short: the input ends before it says its length" ]
+	run -65 --separate-stderr mqpub -B t < <(binary 1 1 4000000000 0 0 x)
+	[[ $stderr == "mqpub: record 1 (byte 0 of the input) is too large: "* ]]
+	holds 1 t
+}
+
+@test "-K: an escape that is none: 64" {
+	run -64 --separate-stderr mqpub -K 'a\q' -m x t
+	[[ $stderr == "mqpub: option '--key-delim': unknown escape '\\q' in 'a\\q': "* ]]
 }
 
 # ---- keys, partitions, headers ----
@@ -441,7 +567,7 @@ wait_for_end() {
 @test "-p same: a partition that is not there is bad data, 65" {
 	printf '%s\n' '{"v":1,"partition":0,"payload":"x"}' '{"v":1,"partition":1,"payload":"x"}' >in
 	run -65 --separate-stderr mqpub -q -J -p same t <in
-	[ "$stderr" = "mqpub: record 2 came from partition 1, but topic t has only 1" ]
+	[ "$stderr" = "mqpub: record 2 (byte 36 of the input) came from partition 1, but topic t has only 1: leave '-p same' out, or create the topic with more" ]
 	holds 1 t
 }
 
@@ -450,6 +576,42 @@ wait_for_end() {
 	[ "$(mqsub -e -f '%h\n' t)" = "a=1,b=,a=2=3" ]
 	mqsub -e -J t | mqpub -J -H c=4 u
 	[ "$(mqsub -e -f '%h\n' u)" = "a=1,b=,a=2=3,c=4" ]
+}
+
+@test "-p with -B takes no notice of where a record came from" {
+	mqd topic create --partitions 3 from
+	mqd topic create --partitions 3 to
+	mqpub -p 2 -m x from
+	mqsub -e -B from | mqpub -B -p 1 to
+	[ "$(mqsub -e -f '%p' to)" = 1 ]
+}
+
+@test "-p same: a record that does not say its partition, 65" {
+	mqd topic create --partitions 4 t
+	for partition in -1 1.5 null '"1"'; do
+		run -65 --separate-stderr mqpub -J -p same t <<<"{\"v\":1,\"payload\":\"x\",\"partition\":$partition}"
+		[ "$stderr" = "mqpub: record 1 (byte 0 of the input) does not say its partition, which '-p same' asks for: leave that out" ]
+	done
+	run -65 --separate-stderr mqpub -J -p same t <<<'{"v":1,"payload":"x"}'
+	run -65 --separate-stderr mqpub -J -p same t <<<'{"v":1,"payload":"x","partition":256}'
+	[[ $stderr == "mqpub: record 1 (byte 0 of the input) came from partition 256, but topic t has only 4: "* ]]
+	for partition in 4 256 65536 4294967295; do
+		run -65 --separate-stderr mqpub -B -p same t < <(binary 1 0 0 0 0 x $partition)
+		[[ $stderr == "mqpub: record 1 (byte 0 of the input) came from partition "* ]]
+	done
+	holds 0 t
+}
+
+@test "-p N that a new topic would not have: 64, and no topic is made" {
+	mqd topic create other
+	run -64 --separate-stderr mqpub -p 3 -m x t
+	[ "$stderr" = "mqpub: topic t is not there, and would be made without partition 3: 'mqd topic create --partitions 4 t' makes it with that" ]
+	[ "$(mqd topic list)" = other ]
+	run -64 mqpub -b "$PWD/none" -p 1 -m x t
+	[ ! -e none ]
+	run -69 mqpub --no-create -p 1 -m x t
+	mqpub -q -p 0 -m x t
+	holds 1 t
 }
 
 # ---- -T ----
@@ -482,10 +644,8 @@ wait_for_end() {
 	cmp copied <(seq 8)
 	holds 8 one
 	run -75 --separate-stderr bash -c "mqpub -W 0 -T many <lines >copied"
-	mqsub -e many >there
-	# a frame that was linked before the wait may not have been copied
-	cmp copied <(head -n "$(wc -l <copied)" there)
-	cmp there <(seq "$(wc -l <there)")
+	mqsub -e many | cmp - copied
+	cmp copied <(seq "$(wc -l <copied)")
 	run -75 --separate-stderr bash -c "mqpub -T refuses <lines >copied"
 	[ "$stderr" = "mqpub: topic refuses is full and refuses what finds no room: 8 records were published before" ]
 	cmp copied <(seq 8)
@@ -521,6 +681,43 @@ wait_for_end() {
 	[ "$stderr" = "mqpub: standard output: No space left on device" ]
 	run -74 --separate-stderr bash -c 'mqpub -T -m x t >&-'
 	[ "$stderr" = "mqpub: standard output is closed" ]
+}
+
+@test "-1 -T: a batch that is refused is not copied" {
+	mqd topic create --partitions 16 t
+	run -65 --separate-stderr bash -c 'seq 100 | sed "s/.*/&=x/" | mqpub -1 -T -K = t'
+	[ -z "$output" ]
+}
+
+@test "-T: exactly what is published is copied, whichever partitions it went to" {
+	for options in "" "-K =" "-k x" "-J"; do
+		mqd topic create --partitions 4 --slots 8 --memory 1M t
+		seq 100000 | sed 's/.*/{"v":1,"key":"&","payload":"&=x"}/' >lines
+		[ "$options" = -J ] || { seq 300000 | sed 's/.*/&=&/' >lines; }
+		# shellcheck disable=SC2086
+		run -75 --separate-stderr bash -c "mqpub -W 0 -T $options t <lines >copied"
+		n=$(figure end_offset t)
+		[ "$n" -gt 8 ]
+		[[ $stderr == *": $n records were published before" ]]
+		cmp copied <(head -n "$n" lines)
+		# shellcheck disable=SC2086
+		mqpub -q $options u <copied
+		cmp <(keyed t | sort) <(keyed u | sort)
+		mqd topic delete -y t u
+	done
+}
+
+@test "-T: a publisher that waits for room has copied what is published" {
+	small_topic t
+	seq 300000 >lines
+	mqpub -T t <lines >copied 2>err 3>&- &
+	pid=$!
+	poll_until 20 grep -q 'waiting for' err
+	[ -s copied ]
+	mqsub -e --browse t | cmp - copied
+	kill -TERM "$pid"
+	wait_for_end "$pid"
+	mqsub -e t | cmp - copied
 }
 
 # ---- -R, -c, -u ----
@@ -589,6 +786,17 @@ wait_for_end() {
 	[ "$(figure frames w)" -eq 2 ]
 }
 
+@test "-R and a pause: what was slept too long is caught up a little only" {
+	start_mqpub -R 10 t
+	command sleep 0.5
+	before=$(date +%s%N)
+	seq 5 >&9
+	poll_until 10 holds 5 t
+	after=$(date +%s%N)
+	[ $(((after - before) / 1000000)) -ge 340 ]
+	exec 9>&-
+}
+
 # ---- a full topic: -W, -a, signals ----
 
 @test "a full topic: waits, and says for whom" {
@@ -633,7 +841,7 @@ wait_for_end() {
 	holds 8 t
 	small_topic u
 	run -75 --separate-stderr timeout 20 mqpub -u -W 0 u < <(seq 100)
-	[[ $stderr == *"; no room within 0: at least 8 of 9 records were published before" ]]
+	[[ $stderr == *"; no room within 0: 8 records were published before" ]]
 	holds 8 u
 }
 
@@ -764,6 +972,59 @@ mqpub: published 8 records" ]
 	holds 9 t
 }
 
+@test "no room: how many were published is known exactly" {
+	seq 300000 >in
+	for options in "" "-k x" "-T"; do
+		small_topic t
+		# shellcheck disable=SC2086
+		run -75 --separate-stderr mqpub -v -W 0 $options t in
+		n=$(figure end_offset t)
+		[[ $stderr == *": $n records were published before"* ]]
+		[[ $stderr == *"mqpub: published $n records" ]]
+		[ "$options" != -T ] || [ "$(wc -l <<<"$output")" -eq "$n" ]
+		mqd topic delete -y t
+	done
+}
+
+@test "the second INT or TERM ends it at once" {
+	mkfifo full
+	for signal in INT TERM; do
+		exec 8<>full
+		seq 300000 >lines
+		env --default-signal=INT mqpub -q -T t <lines >full 3>&- 8>&- &
+		pid=$!
+		poll_until 20 grep -q pipe "/proc/$pid/wchan" # nobody takes the copies
+		kill -$signal "$pid"
+		poll_until 10 grep -q '^ShdPnd:.0*$' "/proc/$pid/status" # it has been taken
+		poll_until 10 grep -q pipe "/proc/$pid/wchan"
+		kill -$signal "$pid"
+		wait_for_end "$pid"
+		[ "$status" -eq $((128 + $(kill -l $signal))) ]
+		exec 8>&-
+	done
+}
+
+@test "INT that was ignored when it started stays ignored" {
+	rm -f in && mkfifo in
+	exec 9<>in
+	(trap '' INT && exec mqpub -q t) <in 3>&- 9>&- &
+	pid=$!
+	echo a >&9
+	poll_until 10 holds 1 t
+	kill -INT "$pid"
+	echo b >&9
+	poll_until 10 holds 2 t
+	exec 9>&-
+	wait_for_end "$pid"
+	[ "$status" -eq 0 ]
+}
+
+@test "an alarm that was set before ends it" {
+	mkfifo in
+	exec 9<>in
+	run -142 timeout 10 perl -e 'alarm 1; exec @ARGV' mqpub -q t <in
+}
+
 # ---- the broker and the topic ----
 
 @test "-b names the broker" {
@@ -795,7 +1056,7 @@ mqpub: published 8 records" ]
 		echo two >&9
 		wait_for_end "$pid"
 		[ "$status" -eq 69 ]
-		tail -n 1 err | grep -q '^mqpub: t: '
+		tail -n 1 err | grep -qx 'mqpub: t: .* removed: 1 record was published before; what was published is lost, start again'
 	done
 }
 
@@ -819,6 +1080,80 @@ mqpub: published 8 records" ]
 		run -64 --separate-stderr mqpub -m x -- "$name"
 		[[ $stderr == "mqpub: "* ]]
 	done
+}
+
+@test "the broker is of another version: 76; damaged: 65; cut short while in use: 74" {
+	mqpub -q -m x t
+	cp "$MQ_DIR/broker" kept
+	for tool in "mqpub -m x" "mqsub -e"; do
+		printf '\377' | dd of="$MQ_DIR/broker" bs=1 seek=8 conv=notrunc status=none
+		# shellcheck disable=SC2086
+		run -76 --separate-stderr $tool t
+		[[ $stderr == *"$MQ_DIR: broker: memory format 255, this program has "*"; stop all programs that use the runtime directory and remove it" ]]
+		printf 'X' | dd of="$MQ_DIR/broker" bs=1 seek=0 conv=notrunc status=none
+		# shellcheck disable=SC2086
+		run -65 --separate-stderr $tool t
+		cat kept >"$MQ_DIR/broker"
+	done
+	mqsub t >out 2>err 3>&- &
+	pid=$!
+	poll_until 10 grep -q x out
+	truncate -s 4096 "$MQ_DIR"/t/1/log.0.0
+	wait_for_end "$pid"
+	[ "$status" -eq 74 ]
+	grep -q "^mqsub: memory of the broker $MQ_DIR was cut short" err
+}
+
+@test "a runtime directory of an earlier boot, not on a tmpfs: 78" {
+	# the tests may run on a tmpfs, where that cannot be
+	dir=$(mktemp -d /var/tmp/shmq-test.XXXXXX)
+	if [ "$(stat -f -c %T "$dir")" = tmpfs ]; then
+		rmdir "$dir"
+		skip "/var/tmp is a tmpfs"
+	fi
+	mqpub -q -b "$dir/b" -m x t
+	printf 0 | dd of="$dir/b/broker" bs=1 seek=64 conv=notrunc status=none
+	run -78 --separate-stderr mqpub -b "$dir/b" -m x t
+	[[ $stderr == *"$dir/b was left by an earlier boot of this machine (it is not on a tmpfs); remove it" ]]
+	run -78 --separate-stderr mqsub -b "$dir/b" -e t
+	rm -r "$dir"
+}
+
+@test "the filesystem of the runtime directory is full: 73" {
+	unshare -rm true 2>/dev/null || skip "no user namespaces"
+	mkdir small
+	# shellcheck disable=SC2016
+	run -73 --separate-stderr unshare -rm bash -c 'mount -t tmpfs -o size=4M none small &&
+		seq 2000000 | MQ_DIR=small/b mqpub -q t'
+	[[ $stderr == "mqpub: t: "*"No space left on device: "*" records were published before; make room ('mqd topic list -v' says which topic has how much), then publish the rest" ]]
+}
+
+@test "a runtime directory that cannot be made or is none names the directory" {
+	for dir in /nonexistent/dir /dev/null "$PWD/$(printf 'x%.0s' {1..300})"; do
+		run ! --separate-stderr mqpub -b "$dir" -m x t
+		[[ $stderr == "mqpub: cannot open the broker: "*"$dir"* ]]
+	done
+	run -73 mqpub -b /nonexistent/dir -m x t
+	for tool in "mqpub -m x" "mqsub -e" "mqd topic list"; do
+		# shellcheck disable=SC2086
+		run -64 --separate-stderr $tool --broker= t
+		[[ $stderr == "${tool%% *}: option '--broker': '' is not a directory, try '"* ]]
+	done
+	chmod 777 . && run -77 --separate-stderr mqpub -b . -m x t
+	[[ $stderr == *"may be written by everybody"* ]]
+}
+
+@test "what is wrong with the command line is found before anything is made" {
+	run -66 --separate-stderr mqpub t missing
+	[ "$stderr" = "mqpub: missing: No such file or directory" ]
+	mkdir folder
+	run -66 mqpub t folder missing
+	for name in -x a/b .. ''; do
+		run -64 --separate-stderr mqpub -m x -- "$name"
+		[[ $stderr == "mqpub: '$name' is not the name of a topic: "* ]]
+	done
+	run -64 mqpub -p 3 -m x t
+	[ ! -e "$MQ_DIR" ]
 }
 
 # ---- usage ----
@@ -850,6 +1185,10 @@ usage() {
 	usage "-K = -B t" "options '--key-delim' and '--records' exclude each other"
 	usage "-1 -u t" "options '--atomic' and '--unbuffered' exclude each other"
 	usage "-1 -R 5 t" "options '--atomic' and '--rate' exclude each other"
+	usage "-q -v t" "options '--quiet' and '--verbose' exclude each other"
+	usage "-a none -W 5 t" "options '--ack none' and '--wait' exclude each other"
+	usage "-m x -0 t" "option '--null' does nothing for '--message', unless there is '--tee'"
+	usage "-D x -m x t" "option '--delim' does nothing for '--message', unless there is '--tee'"
 	usage "-p same t" "option '--partition': 'same' needs '--json' or '--records': other records do not say their partition"
 }
 
@@ -869,6 +1208,34 @@ usage() {
 		usage "-R '$rate' t" "option '--rate': '$rate' is not a rate (as 100, 100/s, 6/m or 1/h)"
 	done
 	usage "-a all t" "option '--ack': 'all' is neither none nor shm"
+}
+
+@test "every two framings exclude each other: 64" {
+	for a in -s '-D x' -0 -L -J -B; do
+		for b in -s '-D x' -0 -L -J -B; do
+			[ "$a" != "$b" ] || continue
+			# shellcheck disable=SC2086
+			run -64 --separate-stderr mqpub $a $b t </dev/null
+			[[ $stderr =~ ^mqpub:\ options\ \'--[a-z0-9]+\'\ and\ \'--[a-z0-9]+\'\ exclude\ each\ other, ]]
+		done
+	done
+	[ ! -e "$MQ_DIR" ]
+}
+
+@test "what the input holds does not command the terminal through an error" {
+	run -65 --separate-stderr mqpub -J t < <(printf '\033[2J\n')
+	[[ $stderr != *$'\033'* ]]
+	[[ $stderr == *"near '\\e'"* ]]
+	run -66 --separate-stderr mqpub t $'a\nb\033\xff'
+	[ "$stderr" = 'mqpub: a\nb\e\xff: No such file or directory' ]
+}
+
+@test "a line is whole, however long what it quotes is" {
+	long=$(printf '%05000d' 0)
+	run -64 --separate-stderr mqpub -H "$long" -m x t
+	[ "$stderr" = "mqpub: option '--header': '$long' is not NAME=VALUE, try 'mqpub --help'" ]
+	run -66 --separate-stderr mqpub t "$long"
+	[ "$stderr" = "mqpub: $long: File name too long" ]
 }
 
 # ---- -v, --progress ----
@@ -906,8 +1273,50 @@ mqpub: published 5 records" ]
 	wait_for_end $!
 	grep -q $'\rmqpub: .* records, ' shown
 	# a run that is short, and one that is quiet, show nothing
-	script -qec 'mqpub t <<<x' /dev/null >shown </dev/null
+	script -qec 'echo x | mqpub t' /dev/null >shown </dev/null
 	[ ! -s shown ]
+}
+
+@test "-q: no progress on a terminal either" {
+	command -v script >/dev/null || skip_unless_ci "script is not installed"
+	mkfifo in
+	exec 9<>in
+	script -qec 'mqpub -q t <in' /dev/null >shown </dev/null 3>&- 9>&- &
+	pid=$!
+	for _ in 1 2 3 4 5 6; do # longer than it would have taken to show itself
+		echo line >&9
+		command sleep 0.5
+	done
+	exec 9>&-
+	wait_for_end "$pid"
+	[ ! -s shown ]
+}
+
+@test "--progress: the percentage counts what is to be read, and only that" {
+	seq 1000 >in
+	run -0 --separate-stderr bash -c '{ head -c 3000 >/dev/null; mqpub -q --progress t; } <in'
+	[[ $stderr == "mqpub: "*" 100 %, "* ]]
+	run -0 --separate-stderr bash -c 'mqpub -q --progress -k x t - in - <in'
+	[[ $stderr == "mqpub: 2000 records, 7.79 kB, 100 %, "* ]]
+	run -0 --separate-stderr bash -c 'mqpub -q --progress -m x -m yz t <in'
+	[[ $stderr == "mqpub: 2 records, 3 B, "*"/s" ]]
+	[[ $stderr != *%* ]]
+}
+
+@test "other lines take the place of the progress line" {
+	command -v script >/dev/null || skip_unless_ci "script is not installed"
+	mkfifo in
+	exec 9<>in
+	script -qec 'mqpub --progress -J t <in' /dev/null >shown </dev/null 3>&- 9>&- &
+	more() {
+		echo '{"v":1,"payload":""}' >&9
+		grep -q 'records, ' shown
+	}
+	poll_until 20 more
+	echo bad >&9
+	wait_for_end $!
+	[ "$status" -eq 65 ]
+	grep -q $'\033\\[K\r\033\\[Kmqpub: record .* is not JSON' shown
 }
 
 # ---- records that are too large ----
@@ -924,19 +1333,41 @@ mqpub: published 5 records" ]
 		-D*) sed 's/$/,,/' in | tr -d '\n' >data ;;
 		*) cp in data ;;
 		esac
+		byte=4
+		[ "$options" != "-D ,," ] || byte=5
 		run -65 --separate-stderr mqpub $options t <data
-		[ "$stderr" = "mqpub: record 2 is too large: topic t takes up to $max bytes, a quarter of its memory; 'mqd topic create NAME --memory SIZE' makes one that takes more" ]
+		[ "$stderr" = "mqpub: record 2 (byte $byte of the input) is too large: topic t takes up to $max bytes, a quarter of its memory; 'mqd topic create --memory SIZE NAME' makes one that takes more" ]
 		holds $((was + 1)) t
 	done
 	run -65 --separate-stderr mqpub -s t in
-	[[ $stderr == "mqpub: record 1 is too large: "* ]]
+	[[ $stderr == "mqpub: record 1 (byte 0 of the input) is too large: "* ]]
 	head -c 260000 in >fits
 	mqd topic purge -y t
 	mqpub -s t fits
 	mqsub -e -D '' t | cmp - fits
 	# the key and the headers count too
 	run -65 --separate-stderr mqpub -s -k "$(head -c 100000 /dev/zero | tr '\0' k)" t < <(head -c 200000 fits)
-	[[ $stderr == "mqpub: record 1 is too large: "* ]]
+	[[ $stderr == "mqpub: record 1 (byte 0 of the input) is too large: "* ]]
+}
+
+@test "the largest record is taken, whatever ends it; with one byte more it is too large" {
+	small_topic t
+	mqd topic create --memory 1M --partitions 2 two
+	max=262080
+	head -c $max /dev/zero | tr '\0' x >largest
+	for n in 1 2 3; do cat largest && echo; done | mqpub -W 0 t # each takes no more than a quarter
+	for options in "t" "-0 t" "-u t" "-D ,, t" "-p 1 two" "two"; do
+		end='\n'
+		[[ $options != "-0 "* ]] || end='\0'
+		[[ $options != "-D "* ]] || end=,,
+		{ cat largest; printf '%bb%b' "$end" "$end"; } >in
+		mqd topic purge -y t two
+		# shellcheck disable=SC2086
+		mqpub -W 10s $options <in
+		[ "$(mqsub -e -f '%S\n' "${options##* }" | sort -n)" = $'1\n262080' ]
+		# shellcheck disable=SC2086
+		run -65 mqpub $options < <(printf x; cat in)
+	done
 }
 
 # ---- the manual ----

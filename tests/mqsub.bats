@@ -226,12 +226,34 @@ writes_of() {
 
 @test "framings exclude each other: 64, both are named" {
 	for pair in '-D x -0' '-0 -L' '-L -J' '-J -B' '-D x -B' '-f %s -J' '-f %s -L' '-f %s -B' \
-		'-K : -f %s' '-K : -J' '-K : -B' '--hold --browse'; do
+		'-K : -f %s' '-K : -J' '-K : -B' '--hold --browse' '-q -v'; do
 		# shellcheck disable=SC2086
 		run -64 --separate-stderr mqsub -e $pair t
 		[[ $stderr =~ ^mqsub:\ options\ \'--[a-z0-9-]+\'\ and\ \'--[a-z0-9-]+\'\ exclude\ each\ other ]]
 		[ -z "$output" ]
 	done
+}
+
+@test "long options are the short ones" {
+	printf 'a=1\nb=2\n' | mqpub -q -K = t
+	while read -r short long; do
+		# shellcheck disable=SC2086
+		diff <(mqsub -e $short t 2>&1) <(mqsub --exit-at-end $long t 2>&1)
+	done <<-'END'
+		-J --json
+		-B --records
+		-K: --key-delim=:
+		-k#.a --key=#.a
+		-u --unbuffered
+		-q --quiet
+		-v --verbose
+		-o1 --offset=1
+		-c1 --count=1
+		-f%o --format=%o
+		-p0 --partition=0
+		-W1s --wait=1s
+		-R100 --rate=100
+	END
 }
 
 # ---- -f ----
@@ -293,6 +315,20 @@ writes_of() {
 		a\q|unknown escape '\q'
 		a\x4|unknown escape '\x'
 	EOT
+}
+
+@test "-f: a modifier more, no brace and an empty format" {
+	mqpub -q -H a=b -m v t
+	run -64 --separate-stderr mqsub -e -f '%s{hex}{json}' t
+	[[ $stderr == "mqsub: option '--format': '%s{hex}{' in the format: a token takes one modifier"* ]]
+	run -64 --separate-stderr mqsub -e -f '%s{}' t
+	[[ $stderr == *"unknown modifier '{}'"* ]]
+	run -64 --separate-stderr mqsub -e -f '%h{a}{strftime:%F}' t
+	run -64 --separate-stderr mqsub -e -f '\' t
+	[ "$(mqsub -e -f '' t | wc -c)" -eq 0 ]
+	[ "$(mqsub -e -f '' -0 t | wc -c)" -eq 1 ]
+	[ "$(mqsub -e -f '%F{strftime:}|%%{s}|%R{hex}|%g{json}|%x{json}|%P{be32}%d{be32}' t | od -An -c | tr -d ' \n')" = \
+		'|%{s}|00000001|null|null|\0\0\0\0\0\0\0001' ]
 }
 
 # ---- -J ----
@@ -462,7 +498,39 @@ writes_of() {
 		[[ $stderr == "mqsub: option '--partition': "* ]]
 	done
 	run -64 --separate-stderr mqsub -e -p 1,9 t
-	[[ $stderr == "mqsub: topic 't': "*9* ]]
+	[ "$stderr" = "mqsub: option '--partition': topic 't' has no partition 9: they are 0 to 3" ]
+}
+
+@test "-o: where messages are no more, it begins at the oldest" {
+	seq 0 9 | mqpub -q -u t
+	mqd topic purge -y t
+	seq 10 12 | mqpub -q t
+	[ "$(mqsub -e -o 3 t)" = $'10\n11\n12' ]
+	run -0 --separate-stderr mqsub -o 3:10 t
+	[ -z "$output" ]
+	run -0 --separate-stderr mqsub -o 9:5 t
+	[ -z "$output" ]
+}
+
+@test "-p: a list that is too long, a partition twice, one that is not there: 64" {
+	mqpub -q -m x t
+	run -64 --separate-stderr mqsub -e -p "$(seq -s, 0 255),0" t
+	[[ $stderr == "mqsub: option '--partition': more than 256 partitions"* ]]
+	run -64 --separate-stderr mqsub -e -p 0,0 t
+	[[ $stderr == "mqsub: option '--partition': 0 is named twice, try 'mqsub --help'" ]]
+	run -64 --separate-stderr mqsub -e -p 1 t
+	[[ $stderr == "mqsub: option '--partition': topic 't' has no partition 1: they are 0 to 0" ]]
+}
+
+@test "-k: a pattern whose * or # is no word: 64; an empty one is the empty key" {
+	mqpub -q -k '' -m empty t
+	mqpub -q -k a -m a t
+	mqpub -q -m none t
+	for pattern in 'a*' '#a' 'a.b#.c'; do
+		run -64 --separate-stderr mqsub -e -k "$pattern" t
+		[[ $stderr == "mqsub: option '--key': '$pattern': * and # stand for whole words between dots, try 'mqsub --help'" ]]
+	done
+	[ "$(mqsub -e -k '' t)" = empty ]
 }
 
 # ---- waiting ----
@@ -515,7 +583,8 @@ writes_of() {
 }
 
 @test "-W: waits for the broker and the topic, but not longer" {
-	run -69 --separate-stderr mqsub -W 50ms t
+	run -75 --separate-stderr mqsub -W 50ms t
+	[ "$stderr" = "mqsub: the broker is still not there in $MQ_DIR after the wait that was asked for (-W)" ]
 	[ ! -e "$MQ_DIR" ]
 	start_mqsub -W 30s -c 1 t
 	poll_until 10 grep -q "waiting for the broker in $MQ_DIR" "$ERR"
@@ -530,8 +599,34 @@ writes_of() {
 	wait_for_end "$pid"
 	[ "$status" -eq 0 ]
 	[ "$(cat "$OUT")" = hi ]
-	run -69 --separate-stderr mqsub -W 50ms never
-	[[ $stderr == *"topic 'never' is not there"* ]]
+	run -75 --separate-stderr mqsub -W 50ms never
+	[ "$stderr" = "mqsub: topic 'never' is still not there in $MQ_DIR after the wait that was asked for (-W)" ]
+}
+
+@test "a topic that is not there: the others stay unread" {
+	seq 3 | mqpub -q t
+	run -69 mqsub -e t nosuch
+	[ "$(mqd topic show -J t | jq .unread)" = true ]
+	[ "$(mqd topic show -J t | jq .readers)" -eq 0 ]
+}
+
+@test "-W: while it waits for one topic, it holds up and misses nothing of the others" {
+	mqd topic create --slots 8 t
+	start_mqsub -W 30s -c 4 t later
+	poll_until 10 grep -q waiting "$ERR"
+	# a subscriber that stood still would be left behind in this time
+	run -75 timeout 10 mqpub -W 2s -u t < <(seq 20)
+	mqpub -q -m hi later
+	wait_for_end "$pid"
+	[ "$status" -eq 0 ]
+	[ "$(lines_of "$OUT")" -eq 4 ]
+}
+
+@test "-W: the reader of the output ends while a topic is waited for: it notices" {
+	mqpub -q -m x other
+	# shellcheck disable=SC2016
+	run -141 --separate-stderr timeout 20 bash -c 'mqsub -W 60s nosuch | true; exit ${PIPESTATUS[0]}'
+	[ -z "$stderr" ]
 }
 
 # ---- pace and writes ----
@@ -700,6 +795,51 @@ damage() {
 	[ "$output" = $'0 first\n2 last' ]
 }
 
+@test "SIGPIPE that was ignored: it dies of it all the same" {
+	seq 1000000 | mqpub -q t
+	# shellcheck disable=SC2016
+	run -141 --separate-stderr bash -c 'trap "" PIPE; mqsub t | head -n 1 >/dev/null; exit ${PIPESTATUS[0]}'
+	[ -z "$stderr" ]
+}
+
+@test "standard input, output and error that are closed" {
+	mqpub -q -m x t
+	[ "$(bash -c 'mqsub -e t <&-')" = x ]
+	[ "$(bash -c 'mqsub -e t 2>&-')" = x ]
+	run -74 bash -c 'mqsub -e t <&- >&- 2>&-'
+	run -69 bash -c 'mqsub -e nosuch <&- 2>&-'
+	run -74 --separate-stderr bash -c 'mqsub -e t 1</dev/null'
+	[ "$stderr" = "mqsub: standard output: Bad file descriptor" ]
+	run -1 grep -rla "mqsub: " "$MQ_DIR"
+}
+
+@test "several topics: the one that is gone ends all, what the others have is printed" {
+	mqpub -q -m a a
+	mqpub -q -m b b
+	start_mqsub a b
+	poll_until 10 has_lines 2 "$OUT"
+	mqd topic delete -y b
+	wait_for_end "$pid"
+	[ "$status" -eq 69 ]
+	grep -q '^mqsub: topic b was deleted' "$ERR"
+}
+
+@test "a damaged topic: 65" {
+	mqpub -q -m x t
+	: >"$MQ_DIR/t/1/topic"
+	run -65 --separate-stderr mqsub -e t
+	[[ $stderr == "mqsub: topic 't': "*truncated* ]]
+}
+
+@test "the permissions of broker and topic: 77" {
+	mqpub -q -m x t
+	[ "$(id -u)" -eq 0 ] || skip "only root can show it"
+	chmod 711 "$BATS_TEST_TMPDIR" && chmod 700 "$MQ_DIR"
+	run -77 --separate-stderr setpriv --reuid=65534 --clear-groups mqsub -b "$MQ_DIR" -e t ||
+		skip_unless_ci "another user cannot come here"
+	[[ $stderr == "mqsub: cannot open the broker: "*"Permission denied"* ]]
+}
+
 # ---- overrun and --hold ----
 
 # A subscriber whose output nobody takes, until take_output.
@@ -762,6 +902,34 @@ take_output() {
 	[ "$(mqd topic show -J t | jq .unread)" = false ]
 }
 
+@test "a --hold subscriber is named to the publisher that waits for it; a dead one is not waited for" {
+	mqd topic create --slots 8 t
+	start_mqsub --hold t
+	poll_until 10 subscribed t
+	kill -STOP "$pid"
+	seq 20 | mqpub -u t 2>"$ERR.pub" 3>&- &
+	publisher=$!
+	poll_until 20 grep -q "waiting for subscriber mqsub (pid $pid)" "$ERR.pub"
+	kill -KILL "$pid"
+	wait_for_end "$publisher"
+	[ "$status" -eq 0 ]
+}
+
+@test "an overrun subscriber of a topic that drops its oldest messages is not told to use --hold" {
+	mqd topic create --memory 1M --full drop-old t
+	for options in "" --hold; do
+		rm -f "$BATS_TEST_TMPDIR/fifo"
+		# shellcheck disable=SC2086
+		stalled_mqsub $options t
+		seq -f '%0100.0f' 100000 | mqpub -q t
+		take_output
+		wait_for_end "$pid"
+		[ "$status" -eq 75 ]
+		grep -q "messages were missed: the topic drops its oldest messages when it is full" "$ERR"
+		wait $taker
+	done
+}
+
 # ---- command line, terminal, stdin ----
 
 @test "no topic, or a name that is none: 64" {
@@ -769,7 +937,7 @@ take_output() {
 	[[ $stderr == "mqsub: no topic given, try 'mqsub --help'" ]]
 	for name in '' . .. a/b 'a b' $'a\n' "$(printf '%0250d' 0)"; do
 		run -64 --separate-stderr mqsub -e -- "$name"
-		[[ $stderr == "mqsub: '$name' is not the name of a topic"* ]]
+		[[ $stderr == "mqsub: '${name/$'\n'/'\n'}' is not the name of a topic"* ]]
 	done
 	run -64 --separate-stderr mqsub -e -- -x
 	[[ $stderr == "mqsub: '-x' is not the name of a topic"* ]]

@@ -2,6 +2,8 @@
 /* binary_read.c - a message from a record of mqsub -B, whose format is records_format.h. */
 #include "binary_read.h"
 
+#include <limits.h>
+
 #include "records_format.h"
 
 const char *binary_length(const unsigned char *from, size_t len, uint64_t *record_len)
@@ -61,7 +63,7 @@ const char *binary_read(const unsigned char *from, struct headers *headers, stru
 	    .value_len = head.value_bytes,
 	    .key = head.has_key ? key : NULL,
 	    .key_len = head.key_bytes,
-	    .partition = head.partition < SHMQ_PARTITIONS_MAX ? (int)head.partition : -1,
+	    .partition = head.partition < INT_MAX ? (int)head.partition : INT_MAX,
 	};
 	headers_set(headers, m);
 	return why;

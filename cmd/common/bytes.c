@@ -2,7 +2,6 @@
 /* bytes.c - a byte string that grows. */
 #include "bytes.h"
 
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,18 +60,25 @@ void bytes_base64(struct bytes *b, const void *data, size_t len)
 		b->len += base64_encode(bytes_reserve(b, BASE64_BYTES(len)), data, len);
 }
 
-void bytes_printf(struct bytes *b, const char *format, ...)
+void bytes_vprintf(struct bytes *b, const char *format, va_list args)
 {
-	va_list args, again;
+	va_list again;
 
-	va_start(args, format);
 	va_copy(again, args);
 	int n = vsnprintf(NULL, 0, format, args);
-	va_end(args);
 	if (n > 0) {
 		/* vsnprintf ends with a NUL, which is not kept */
 		vsnprintf(bytes_reserve(b, (size_t)n + 1), (size_t)n + 1, format, again);
 		b->len += (size_t)n;
 	}
 	va_end(again);
+}
+
+void bytes_printf(struct bytes *b, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	bytes_vprintf(b, format, args);
+	va_end(args);
 }

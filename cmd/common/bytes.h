@@ -3,6 +3,7 @@
 #ifndef BYTES_H
 #define BYTES_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -50,5 +51,7 @@ void bytes_hex(struct bytes *b, const void *data, size_t len);
 void bytes_base64(struct bytes *b, const void *data, size_t len);
 
 void bytes_printf(struct bytes *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void bytes_vprintf(struct bytes *b, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 #endif

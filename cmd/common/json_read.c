@@ -6,10 +6,15 @@
 #include "json_read.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "base64.h"
+#include "json_number.h"
+
+#define JSON_FLAGS (JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES)
+
 /* What one envelope_read() works on. */
 struct reading {
 	struct envelope *e;
@@ -107,19 +112,17 @@ static int take_headers(struct reading *r, struct shmq_message *m)
 	return 0;
 }
 
-static int take_partition(struct reading *r, struct shmq_message *m)
+/* Not everybody wants to know: what can be none is for those who do. */
+static void take_partition(struct reading *r, struct shmq_message *m)
 {
 	const json_t *partition = json_object_get(r->e->root, "partition");
+	double n = json_is_number(partition) ? json_number_value(partition) : -1;
 
 	m->partition = -1;
-	if (!partition || json_is_null(partition))
-		return 0;
-	if (!json_is_integer(partition) || json_integer_value(partition) < 0 ||
-	    json_integer_value(partition) >= SHMQ_PARTITIONS_MAX)
-		return wrong(r, "has a partition that is not a number from 0 to %d",
-			     SHMQ_PARTITIONS_MAX - 1);
-	m->partition = (int)json_integer_value(partition);
-	return 0;
+	if (n >= INT_MAX)
+		m->partition = INT_MAX;
+	else if (n >= 0 && (double)(int)n == n)
+		m->partition = (int)n;
 }
 
 static int take_version(struct reading *r)
@@ -128,7 +131,7 @@ static int take_version(struct reading *r)
 
 	if (!v)
 		return wrong(r, "has no \"v\": it is not an envelope of mqsub -J");
-	if (!json_is_integer(v) || json_integer_value(v) != 1)
+	if (json_number_value(v) != 1)
 		return wrong(r, "has another \"v\" than 1, the version that can be read");
 	return 0;
 }
@@ -138,7 +141,11 @@ static int parse(struct reading *r, const char *text, size_t len)
 	json_error_t why;
 
 	json_decref(r->e->root);
-	r->e->root = json_loadb(text, len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
+	r->e->root = json_loadb(text, len, JSON_FLAGS, &why);
+	if (!r->e->root && json_error_code(&why) == json_error_numeric_overflow) {
+		json_number_bounds(&r->e->bounded, text, len);
+		r->e->root = json_loadb(r->e->bounded.data, len, JSON_FLAGS, &why);
+	}
 	if (!r->e->root)
 		return wrong(r, "is not JSON: %s (column %d)", why.text, why.column);
 	if (!json_is_object(r->e->root))
@@ -157,9 +164,9 @@ int envelope_read(struct envelope *e, const char *text, size_t len, struct shmq_
 	*m = (struct shmq_message){0};
 	if (parse(&r, text, len) < 0 || take_version(&r) < 0 ||
 	    take_bytes(&r, "payload", "payload_b64", &m->value, &m->value_len) < 0 ||
-	    take_bytes(&r, "key", "key_b64", &m->key, &m->key_len) < 0 || take_headers(&r, m) < 0 ||
-	    take_partition(&r, m) < 0)
+	    take_bytes(&r, "key", "key_b64", &m->key, &m->key_len) < 0 || take_headers(&r, m) < 0)
 		return -1;
+	take_partition(&r, m);
 	if (!m->value)
 		return wrong(&r, "has neither \"payload\" nor \"payload_b64\"");
 	return 0;
@@ -169,6 +176,7 @@ void envelope_free(struct envelope *e)
 {
 	json_decref(e->root);
 	bytes_free(&e->decoded);
+	bytes_free(&e->bounded);
 	headers_free(&e->headers);
 	*e = (struct envelope){0};
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "tool.h"
 
 #define OPT_MAX     64  /* options of one tool, the common ones included */
@@ -107,13 +108,13 @@ static _Noreturn void print_version(void)
 
 void opt_usage(const struct opt_tool *tool, const char *fmt, ...)
 {
-	char text[1024];
+	struct bytes text = {0};
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	bytes_vprintf(&text, fmt, ap);
 	va_end(ap);
-	die(EX_USAGE, "%s, try '%s --help'", text, tool->name);
+	die(EX_USAGE, "%.*s, try '%s --help'", (int)text.len, text.data, tool->name);
 }
 
 /* An option as getopt names it in optopt. */
@@ -253,6 +254,13 @@ uint64_t opt_number(const struct opt_tool *tool, int id, const char *arg, uint64
 		snprintf(wanted, sizeof(wanted), "a number from %llu to %llu",
 			 (unsigned long long)min, (unsigned long long)max);
 	bad_value(tool, id, arg, wanted);
+}
+
+const char *opt_text(const struct opt_tool *tool, int id, const char *arg, const char *what)
+{
+	if (!*arg)
+		bad_value(tool, id, arg, what);
+	return arg;
 }
 
 int64_t opt_duration(const struct opt_tool *tool, int id, const char *arg)

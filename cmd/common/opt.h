@@ -57,4 +57,7 @@ uint64_t opt_number(const struct opt_tool *tool, int id, const char *arg, uint64
 int64_t opt_duration(const struct opt_tool *tool, int id, const char *arg);
 uint64_t opt_size(const struct opt_tool *tool, int id, const char *arg);
 
+/* The argument itself, which must not be empty: it is no `what` then. */
+const char *opt_text(const struct opt_tool *tool, int id, const char *arg, const char *what);
+
 #endif

@@ -10,25 +10,47 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bytes.h"
+#include "escape.h"
+
 const char *tool_name = "shmq";
 bool tool_quiet;
+void (*tool_before_line)(void);
+void (*tool_on_wait)(void);
 volatile sig_atomic_t stop_signal;
 
-static char bus_line[512]; /* made beforehand: the handler may only write() */
+static struct bytes bus_line; /* made beforehand: the handler may only write() */
 
 /* ---- lines ---- */
+
+/* Names and records that a line quotes may hold any byte: it stays one line all the same, and
+ * commands no terminal. */
+static void compose(struct bytes *to, const char *fmt, va_list ap)
+{
+	static bool inside;
+	struct bytes plain = {0};
+
+	if (inside) /* no memory for a line, and none for the line that says so */
+		_exit(EX_OSERR);
+	inside = true;
+	bytes_printf(&plain, "%s: ", tool_name);
+	bytes_vprintf(&plain, fmt, ap);
+	escape_for_terminal(to, plain.data, plain.len);
+	bytes_byte(to, '\n');
+	bytes_free(&plain);
+	inside = false;
+}
 
 /* One write per line: lines of several processes on one stderr must not mix. */
 static void line(const char *fmt, va_list ap)
 {
-	char text[2048];
-	int n = snprintf(text, sizeof(text), "%s: ", tool_name);
-	size_t used = n < 0 ? 0 : (size_t)n;
+	struct bytes text = {0};
 
-	if (used > sizeof(text) / 2)
-		used = sizeof(text) / 2;
-	vsnprintf(text + used, sizeof(text) - used, fmt, ap);
-	fprintf(stderr, "%s\n", text);
+	compose(&text, fmt, ap);
+	if (tool_before_line)
+		tool_before_line();
+	fwrite(text.data, 1, text.len, stderr);
+	bytes_free(&text);
 }
 
 void warn_line(const char *fmt, ...)
@@ -139,17 +161,28 @@ void die_shmq(shmq *q, int code, const char *what)
 static void tell_waiting(void *context, const char *sentence)
 {
 	(void)context;
+	if (tool_on_wait)
+		tool_on_wait();
 	note("%s", sentence);
 }
 
-/* Without this the broker's file would take the place of a closed stdout or stderr, and be written
- * to. The stand-in is opened the wrong way round, so that using it fails. */
-static void fill_standard_descriptors(void)
+/* The stand-in is opened the wrong way round, so that using it fails. */
+void streams_fill(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 &&
 		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
 			_exit(EX_OSERR);
+}
+
+__attribute__((format(printf, 1, 2))) static void keep_bus_line(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	bus_line.len = 0;
+	compose(&bus_line, fmt, ap);
+	va_end(ap);
 }
 
 int tool_try_open(const char *dir, unsigned flags, shmq **q)
@@ -158,14 +191,13 @@ int tool_try_open(const char *dir, unsigned flags, shmq **q)
 	    .dir = dir, .flags = flags, .program = tool_name, .notice = tell_waiting};
 	int rc;
 
-	fill_standard_descriptors();
+	streams_fill();
 	rc = shmq_open(q, &options);
 	if (rc < 0)
 		return rc;
-	snprintf(bus_line, sizeof(bus_line),
-		 "%s: memory of the broker %.300s was cut short: a file there was truncated, or its"
-		 " filesystem failed\n",
-		 tool_name, shmq_dir(*q));
+	keep_bus_line("memory of the broker %s was cut short: a file there was truncated, or its"
+		      " filesystem failed",
+		      shmq_dir(*q));
 	return rc;
 }
 
@@ -174,6 +206,8 @@ shmq *tool_open(const char *dir, unsigned flags)
 	shmq *q = NULL;
 	int rc = tool_try_open(dir, flags, &q);
 
+	if (rc == SHMQ_ENOENT && flags & SHMQ_CREATE) /* what is missing is above the directory */
+		die(EX_CANTCREAT, "cannot open the broker: %s", shmq_error(q));
 	if (rc < 0)
 		die_shmq(q, rc, "cannot open the broker");
 	return q;
@@ -193,7 +227,7 @@ static void on_stop(int sig)
 
 static void on_bus(int sig)
 {
-	ssize_t n = write(STDERR_FILENO, bus_line, strlen(bus_line));
+	ssize_t n = write(STDERR_FILENO, bus_line.data, bus_line.len);
 
 	(void)n;
 	(void)sig;
@@ -220,9 +254,8 @@ void signals_install(void)
 
 	catch_stop(SIGINT);
 	catch_stop(SIGTERM);
-	if (!*bus_line)
-		snprintf(bus_line, sizeof(bus_line), "%s: a mapped file was truncated\n",
-			 tool_name);
+	if (bus_line.len == 0)
+		keep_bus_line("a mapped file was truncated");
 	sigemptyset(&bus.sa_mask);
 	sigaction(SIGBUS, &bus, NULL);
 	signal(SIGPIPE, SIG_IGN);

@@ -22,7 +22,11 @@ enum exit_status {                   /* beside those of <sysexits.h>, which keep
 extern const char *tool_name; /* set first thing in main() */
 extern bool tool_quiet;       /* -q: note() prints nothing */
 
-/* One line "tool: ..." on stderr. fmt has no newline and no full stop at its end. */
+extern void (*tool_before_line)(void); /* NULL, or clears what stands in the terminal's line */
+extern void (*tool_on_wait)(void); /* NULL, or called when a wait for room has lasted a second */
+
+/* One line "tool: ..." on stderr, of any length, with control bytes escaped. fmt has no newline and
+ * no full stop at its end. */
 void warn_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -33,8 +37,12 @@ int status_of(int shmq_code);
 /* "tool: what: sentence" with the handle's last sentence, exit status_of(code). q may be NULL. */
 _Noreturn void die_shmq(shmq *q, int code, const char *what);
 
+/* Opens something in the place of each standard stream that is closed: the first file that is
+ * opened would take it otherwise, and be written to. */
+void streams_fill(void);
+
 /* Opens the broker (dir NULL: the default one) with enum shmq_open_flags, or dies. Waits for
- * room longer than a second are told on stderr (unless -q). */
+ * room longer than a second are told on stderr (unless -q). 73 when it is to be made and cannot. */
 shmq *tool_open(const char *dir, unsigned flags);
 
 /* The same, but returns shmq_open()'s result; *q must be closed either way. */

@@ -87,7 +87,7 @@ static void take_options(struct mqd_args *args, int argc, char **argv)
 		args->given |= 1u << id;
 		switch (id) {
 		case OPT_BROKER:
-			args->dir = arg;
+			args->dir = opt_text(tool, id, arg, "a directory");
 			break;
 		case OPT_PARTITIONS:
 			args->topic.partitions =
@@ -134,16 +134,19 @@ static void check_given(const struct mqd_args *args, const struct verb_def *verb
 
 /* ---- verbs ---- */
 
-static enum verb find_verb(int argc, char **argv)
+/* Options may stand on either side of each word. */
+static enum verb find_verb(struct mqd_args *args, int argc, char **argv)
 {
-	const char *noun = argv[optind];
-	const char *word = optind + 1 < argc ? argv[optind + 1] : NULL;
+	const char *noun = argv[optind++];
+	const char *word;
 
 	if (strcmp(noun, "topic") != 0)
 		opt_usage(&mqd_tool,
 			  "unknown command '%s': there is 'mqd topic' with create, list, show, "
 			  "purge, repair, delete",
 			  noun);
+	take_options(args, argc, argv);
+	word = argv[optind++];
 	if (!word)
 		opt_usage(&mqd_tool, "'mqd topic' needs a verb: create, list, show, purge, "
 				     "repair, delete");
@@ -203,8 +206,7 @@ int main(int argc, char **argv)
 	if (optind >= argc)
 		die(EX_UNAVAILABLE, "this version keeps topics in memory only and needs no daemon: "
 				    "use mqpub and mqsub, and 'mqd topic' to administer topics");
-	args.verb = find_verb(argc, argv);
-	optind += 2;
+	args.verb = find_verb(&args, argc, argv);
 	check_given(&args, &verbs[args.verb]);
 	tool = verb_tool(&verbs[args.verb], defs);
 	args.tool = &tool;

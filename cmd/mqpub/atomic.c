@@ -19,8 +19,20 @@ struct batch {
 	struct piece *pieces;
 	struct shmq_message *messages;
 	size_t count, room;
-	size_t bytes; /* of values, keys and headers: bounds the memory that is taken */
+	size_t value_bytes, key_bytes, header_bytes;
+	bool has_keys, has_headers;
 };
+
+/* What all of it takes in its frame but for padding, of which the library knows: shmq-format(5).
+ * Bounds the memory that is taken here. */
+static size_t frame_bytes(const struct batch *b)
+{
+	size_t ends = 4 * b->count; /* a column of them for the values, the keys, the headers */
+
+	return b->value_bytes + (b->count > 1 ? ends : 0) +
+	       (b->has_keys ? ends + b->key_bytes : 0) +
+	       (b->has_headers ? ends + b->header_bytes : 0);
+}
 
 static void *keep(struct batch *b, const void *data, size_t len)
 {
@@ -54,9 +66,10 @@ static void keep_headers(struct batch *b, struct shmq_message *m)
 						  .name_len = h->name_len,
 						  .value = keep(b, h->value, h->value_len),
 						  .value_len = h->value_len};
-		b->bytes += h->name_len + h->value_len;
+		b->header_bytes += 8 + h->name_len + h->value_len; /* 8: its two lengths */
 	}
 	m->headers = headers;
+	b->has_headers = true;
 }
 
 static bool keep_one(struct run *run, const struct record *record, void *context)
@@ -70,7 +83,9 @@ static bool keep_one(struct run *run, const struct record *record, void *context
 		if (!b->messages)
 			die(EX_OSERR, "no memory for %zu messages of a batch", b->room);
 	}
-	b->bytes += m.value_len + m.key_len;
+	b->value_bytes += m.value_len;
+	b->key_bytes += m.key_len;
+	b->has_keys |= m.key != NULL;
 	m.value = keep(b, m.value, m.value_len);
 	if (m.key)
 		m.key = keep(b, m.key, m.key_len);
@@ -78,12 +93,13 @@ static bool keep_one(struct run *run, const struct record *record, void *context
 		keep_headers(b, &m);
 	b->messages[b->count++] = m;
 	if (run->set->tee)
-		bytes_add(&run->tee.held, record->raw, record->raw_len);
-	if (b->bytes <= run->set->record.max_bytes)
+		tee_add(&run->tee, record->raw, record->raw_len);
+	if (frame_bytes(b) <= run->set->record.max_bytes)
 		return true;
 	run_fail(run, EX_DATAERR,
-		 "the batch is too large at record %llu: topic %s takes up to %zu bytes at once",
-		 (unsigned long long)run->taken, run->set->topic, run->set->record.max_bytes);
+		 "the batch is too large at %s: topic %s takes up to %zu bytes at once, with 4 for"
+		 " each record; 'mqd topic create --memory SIZE NAME' makes one that takes more",
+		 run_record(run, run->taken), run->set->topic, run->set->record.max_bytes);
 	return false;
 }
 
@@ -99,12 +115,8 @@ static void publish(struct run *run, const struct batch *b)
 			 shmq_error(run->q));
 		return;
 	}
-	if (run_done(run, rc)) {
-		run->accepted = b->count;
-		return;
-	}
-	run->refused = b->count;
-	run->tee.held.len = 0;
+	if (!run_done(run, rc))
+		run->refused = b->count;
 }
 
 static void batch_free(struct batch *b)
@@ -125,11 +137,9 @@ void publish_atomic(struct run *run)
 	struct batch b = {0};
 
 	run_each_record(run, keep_one, &b);
-	if (run->status != EX_OK || run->in.status != EX_OK || stop_signal) {
+	if (run->status != EX_OK || run->in.status != EX_OK || stop_signal)
 		note("nothing was published");
-		run->tee.held.len = 0;
-	} else if (b.count > 0) {
+	else if (b.count > 0)
 		publish(run, &b);
-	}
 	batch_free(&b);
 }

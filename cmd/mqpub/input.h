@@ -14,8 +14,16 @@
 struct input {
 	char *const *names; /* "-": standard input */
 	size_t count, next;
-	const char *name; /* of the open one, as it is called in messages */
+	struct input_start {
+		const char *name; /* as it is called in messages */
+		uint64_t byte;    /* where in all of the input it begins */
+	} *starts;                /* of those that were opened */
+	size_t started;
+	bool copies; /* what is read is copied to standard output, which must not be read then */
+	bool ahead;  /* the open one has not been asked for yet */
+	const char *name; /* of the open one */
 	int fd;           /* -1: none is open */
+	off_t stdin_from; /* where in standard input reading began; -1: it has not */
 	bool regular;
 	bool widened;   /* it is a pipe, and was asked for more room */
 	uint64_t bytes; /* read so far, of all of them */
@@ -29,7 +37,16 @@ enum {
 };
 
 /* count 0: standard input. */
-void input_init(struct input *in, char *const *names, size_t count);
+void input_init(struct input *in, char *const *names, size_t count, bool copies);
+
+/* No file at all. */
+void input_none(struct input *in);
+
+/* Opens the first one ahead of input_next(); false: there is none that can be opened. */
+bool input_first(struct input *in);
+
+/* The file that a byte of the input came from. */
+const char *input_name_at(const struct input *in, uint64_t byte);
 
 /* Opens the next one that can be opened; false: there are no more. */
 bool input_next(struct input *in);

@@ -3,6 +3,8 @@
  * lines.c - records that end with one byte and need nothing added, without a copy: they are read
  * straight into shared memory.
  */
+#include <string.h>
+
 #include "run.h"
 #include "tool.h"
 
@@ -10,7 +12,6 @@
 static bool linked(struct run *run, int rc, uint64_t records)
 {
 	run->taken += records;
-	run->accepted = run->linked = run->taken;
 	if (rc == SHMQ_EDATA) {
 		run_too_large(run, run->taken + 1);
 		return false;
@@ -41,6 +42,16 @@ static bool room(struct run *run, void **buffer, size_t *bytes)
 	return linked(run, rc, 0);
 }
 
+/* Where the record begins that is not complete yet: behind the last delimiter that was read. */
+static void find_begin(struct run *run, const void *data, size_t bytes)
+{
+	const char *from = data;
+	const char *last = memrchr(from, *(const char *)run->set->record.delim, bytes);
+
+	if (last)
+		run->begin = run->in.bytes - bytes + (size_t)(last - from) + 1;
+}
+
 static void one_input(struct run *run)
 {
 	while (run_wait_input(run)) {
@@ -53,8 +64,11 @@ static void one_input(struct run *run)
 		n = input_read(&run->in, buffer, bytes);
 		if (n == INPUT_END || n == INPUT_FAILED)
 			return;
-		if (n > 0 && !add(run, (size_t)n))
-			return;
+		if (n > 0) {
+			find_begin(run, buffer, (size_t)n);
+			if (!add(run, (size_t)n))
+				return;
+		}
 	}
 }
 

@@ -47,6 +47,11 @@ static void short_number(char *text, size_t size, double n, const char *unit)
 		 n, prefixes[i], unit);
 }
 
+static void clear(void)
+{
+	fputs("\r\033[K", stderr);
+}
+
 static void show(struct progress *p, int64_t now, const struct input *in, uint64_t records)
 {
 	double seconds = (double)(now - p->start_ns) / (double)SECOND_NS;
@@ -59,10 +64,12 @@ static void show(struct progress *p, int64_t now, const struct input *in, uint64
 	short_number(rate, sizeof(rate), seconds > 0 ? (double)records / seconds : 0, "/s");
 	snprintf(line, sizeof(line), "%llu records, %s%s, %s", (unsigned long long)records, size,
 		 percent, rate);
-	if (p->terminal)
+	if (p->terminal) {
 		fprintf(stderr, "\r%s: %s\033[K", tool_name, line);
-	else
+		tool_before_line = clear;
+	} else {
 		warn_line("%s", line);
+	}
 	p->shown = true;
 	p->next_ns = now + (p->terminal ? SECOND_NS / 5 : SECOND_NS);
 }
@@ -95,12 +102,6 @@ void progress_tick(struct progress *p, const struct input *in, uint64_t records)
 		show(p, now, in, records);
 }
 
-void progress_clear(const struct progress *p)
-{
-	if (p->shown && p->terminal)
-		fputs("\r\033[K", stderr);
-}
-
 void progress_end(struct progress *p, const struct input *in, uint64_t records)
 {
 	if (p->off || (!p->shown && !p->forced))
@@ -110,4 +111,5 @@ void progress_end(struct progress *p, const struct input *in, uint64_t records)
 	show(p, monotonic_ns(), in, records);
 	if (p->terminal)
 		fputc('\n', stderr);
+	tool_before_line = NULL;
 }

@@ -19,14 +19,11 @@ struct progress {
 };
 
 /* Unless forced, it shows only when the run takes long, stderr is a terminal, and no data goes
- * to or comes from a terminal. */
+ * to or comes from a terminal. Lines of other kinds take its place there. */
 void progress_start(struct progress *p, bool forced, unsigned data_fds);
 
 /* Shows it, when it is time to. */
 void progress_tick(struct progress *p, const struct input *in, uint64_t records);
-
-/* Makes place for a line of another kind. */
-void progress_clear(const struct progress *p);
 
 /* The last figures; and ends the line. */
 void progress_end(struct progress *p, const struct input *in, uint64_t records);

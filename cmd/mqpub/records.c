@@ -24,6 +24,25 @@ static void add_headers(struct run *run, struct shmq_message *m)
 	headers_set(&run->merged, m);
 }
 
+/* -p same, with what the record says. */
+static bool same_partition(struct run *run, int partition)
+{
+	unsigned partitions = shmq_pub_partitions(run->pub);
+
+	if (partition >= 0 && partition < (int)partitions)
+		return true;
+	if (partition < 0)
+		run_fail(run, EX_DATAERR,
+			 "%s does not say its partition, which '-p same' asks for: leave that out",
+			 run_record(run, run->taken));
+	else
+		run_fail(run, EX_DATAERR,
+			 "%s came from partition %d, but topic %s has only %u: leave '-p same' out,"
+			 " or create the topic with more",
+			 run_record(run, run->taken), partition, run->set->topic, partitions);
+	return false;
+}
+
 /* False: the record cannot be published as asked. */
 static bool complete(struct run *run, struct shmq_message *m)
 {
@@ -35,14 +54,10 @@ static bool complete(struct run *run, struct shmq_message *m)
 	}
 	if (set->headers.count)
 		add_headers(run, m);
-	if (set->partition != PARTITION_SAME)
-		m->partition = set->partition;
-	if (m->partition < (int)shmq_pub_partitions(run->pub))
-		return true;
-	run_fail(run, EX_DATAERR, "record %llu came from partition %d, but topic %s has only %u",
-		 (unsigned long long)run->taken, m->partition, set->topic,
-		 shmq_pub_partitions(run->pub));
-	return false;
+	if (set->partition == PARTITION_SAME)
+		return same_partition(run, m->partition);
+	m->partition = set->partition;
+	return true;
 }
 
 /* ---- where records come from ---- */
@@ -57,6 +72,7 @@ struct source {
 static bool give(struct run *run, struct source *from, struct record *record)
 {
 	run->taken++;
+	run->begin = from->reader.byte;
 	if (!complete(run, &record->message) || !from->take(run, record, from->context))
 		return false;
 	if (run->taken < run->set->count)
@@ -67,11 +83,11 @@ static bool give(struct run *run, struct source *from, struct record *record)
 
 static void tell_bad(struct run *run, const struct record_reader *r, enum record_result result)
 {
+	run->begin = r->byte;
 	if (result == RECORD_TOO_LARGE)
 		run_too_large(run, r->number);
 	else
-		run_fail(run, EX_DATAERR, "record %llu (byte %llu of the input) %s",
-			 (unsigned long long)r->number, (unsigned long long)r->byte, r->error);
+		run_fail(run, EX_DATAERR, "%s %s", run_record(run, r->number), r->error);
 }
 
 static void give_complete_ones(struct run *run, struct source *from)
@@ -141,6 +157,7 @@ static void read_arguments(struct run *run, struct source *from)
 			record.raw_len = raw.len;
 		}
 		record_split_key(&set->record, &record.message);
+		run->in.bytes += strlen(text);
 		if (!give(run, from, &record))
 			break;
 	}
@@ -198,9 +215,8 @@ static bool send_one(struct run *run, const struct record *record, void *context
 		run->refused++;
 		return !run->over;
 	}
-	run->accepted++;
 	if (run->set->tee)
-		bytes_add(&run->tee.held, record->raw, record->raw_len);
+		tee_add(&run->tee, record->raw, record->raw_len);
 	if (run->each || run->tee.held.len >= TEE_BYTES)
 		return run_flush(run);
 	return true;

@@ -9,23 +9,22 @@
 #include <stdint.h>
 
 #include "input.h"
-#include "out.h"
 #include "progress.h"
 #include "record.h"
 #include "settings.h"
 #include "shmq.h"
+#include "tee.h"
 
 struct run {
 	struct settings *set;
 	shmq *q;
 	shmq_pub *pub;
 	struct input in;
-	struct out tee;    /* -T: input of records that are accepted, but not linked yet */
-	bool each;         /* flush each record */
-	uint64_t taken;    /* records of the input that were dealt with, the present one included */
-	uint64_t accepted; /* by the library */
-	uint64_t refused;  /* by it, with -a none */
-	uint64_t linked;   /* so many of the accepted ones at least are published */
+	struct tee tee;
+	bool each;        /* flush each record */
+	uint64_t taken;   /* records of the input that were dealt with, the present one included */
+	uint64_t begin;   /* the byte of the input where the present one begins */
+	uint64_t refused; /* by the library, with -a none */
 	struct headers merged;
 	struct progress progress;
 	bool over;  /* nothing more is to be read or published */
@@ -33,6 +32,7 @@ struct run {
 	int status; /* EX_OK, or of the first thing that went wrong */
 };
 
+/* Ends the program when the run cannot begin. (start.c) */
 void run_open(struct run *run, struct settings *set);
 /* Flushes, tells what -a none dropped and what -v wants; the exit status. A signal to stop, and
  * a reader of -T that left, end the program as they should. */
@@ -49,7 +49,11 @@ bool run_done(struct run *run, int rc);
 /* A record can never be published, as it is larger than a message may be. */
 void run_too_large(struct run *run, uint64_t number);
 
-/* Links what was accepted, and copies it for -T. False: the run is over. */
+/* "record N (byte B of the input)", where it is the present one, with the FILE when there are
+ * several. Valid until the next call. */
+const char *run_record(const struct run *run, uint64_t number);
+
+/* Links what was accepted, and copies for -T what is linked. False: the run is over. */
 bool run_flush(struct run *run);
 /* Likewise, and gives the memory back: before anything that may take long. */
 bool run_idle(struct run *run);

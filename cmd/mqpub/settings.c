@@ -112,7 +112,7 @@ static void take_argument(struct settings *s, int argc, int id, const char *arg)
 {
 	switch (id) {
 	case OPT_BROKER:
-		s->broker = arg;
+		s->broker = opt_text(&tool, id, arg, "a directory");
 		break;
 	case OPT_MESSAGE:
 		take_message(s, argc, arg);
@@ -156,7 +156,16 @@ static void exclude(const bool *given, int a, int b)
 			  name_of(b));
 }
 
-static void check_combination(const struct settings *s, const bool *given)
+/* What delimits messages of the command line is seen in their copies only. */
+static void need_tee(const bool *given, int id)
+{
+	if (given[id])
+		opt_usage(&tool,
+			  "option '--%s' does nothing for '--message', unless there is '--tee'",
+			  name_of(id));
+}
+
+static void check_framing(const bool *given)
 {
 	static const int framings[] = {OPT_SINGLE, OPT_DELIM, OPT_NUL,
 				       OPT_LEN32,  OPT_JSON,  OPT_RECORDS};
@@ -173,9 +182,19 @@ static void check_combination(const struct settings *s, const bool *given)
 	/* these records bring their keys */
 	exclude(given, OPT_KEY_DELIM, OPT_JSON);
 	exclude(given, OPT_KEY_DELIM, OPT_RECORDS);
+}
+
+static void check_combination(const struct settings *s, const bool *given)
+{
+	check_framing(given);
 	/* all at once, or one by one */
 	exclude(given, OPT_ATOMIC, OPT_UNBUFFERED);
 	exclude(given, OPT_ATOMIC, OPT_RATE);
+	exclude(given, OPT_QUIET, OPT_VERBOSE);
+	if (s->never_wait && given[OPT_WAIT])
+		opt_usage(&tool, "options '--ack none' and '--wait' exclude each other");
+	if (given[OPT_MESSAGE] && !given[OPT_TEE])
+		need_tee(given, given[OPT_NUL] ? OPT_NUL : OPT_DELIM);
 	if (s->message_count && s->file_count)
 		opt_usage(&tool, "option '--message' and FILE '%s' exclude each other",
 			  s->files[0]);
@@ -213,6 +232,11 @@ void settings_read(struct settings *s, int argc, char **argv)
 	if (optind == argc)
 		opt_usage(&tool, "the name of a topic is missing");
 	s->topic = argv[optind];
+	if (shmq_topic_name_check(s->topic) != SHMQ_OK)
+		opt_usage(&tool,
+			  "'%s' is not the name of a topic: 1 to %d of the characters A-Z a-z 0-9"
+			  " . _ -, not '.', '..' or beginning with '-'",
+			  s->topic, SHMQ_NAME_MAX);
 	s->files = argv + optind + 1;
 	s->file_count = (size_t)(argc - optind - 1);
 	check_combination(s, given);

@@ -30,19 +30,21 @@ bool stop_wait(struct pollfd *p, int64_t ns)
 
 static void (*handle_stop)(int); /* of signals_install() */
 
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
 static void on_stop(int sig)
 {
+	static const struct sigaction alarm_act = {.sa_handler = on_alarm};
 	/* repeated: one alarm alone could come between two sleeps as well */
 	static const struct itimerval timer = {.it_value.tv_usec = AGAIN_USEC,
 					       .it_interval.tv_usec = AGAIN_USEC};
 
 	handle_stop(sig);
-	setitimer(ITIMER_REAL, &timer, NULL); /* a plain system call: safe here */
-}
-
-static void on_alarm(int sig)
-{
-	(void)sig;
+	sigaction(SIGALRM, &alarm_act, NULL); /* now only: an alarm set before us ends us */
+	setitimer(ITIMER_REAL, &timer, NULL); /* both are safe here */
 }
 
 static void follow(int sig)
@@ -59,10 +61,6 @@ static void follow(int sig)
 
 void stop_install(void)
 {
-	struct sigaction alarm_act = {.sa_handler = on_alarm};
-
-	sigemptyset(&alarm_act.sa_mask);
-	sigaction(SIGALRM, &alarm_act, NULL);
 	follow(SIGINT);
 	follow(SIGTERM);
 }

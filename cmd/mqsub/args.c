@@ -61,6 +61,14 @@ static void read_offset(struct args *args, const char *arg)
 		    arg);
 }
 
+static void add_partition(struct args *args, uint32_t partition)
+{
+	for (size_t i = 0; i < args->sub.partition_count; i++)
+		if (args->partitions[i] == partition)
+			opt_usage(&tool, "option '--partition': %u is named twice", partition);
+	args->partitions[args->sub.partition_count++] = partition;
+}
+
 static void read_partitions(struct args *args, const char *arg)
 {
 	struct shmq_sub_options *sub = &args->sub;
@@ -80,12 +88,31 @@ static void read_partitions(struct args *args, const char *arg)
 			opt_usage(&tool,
 				  "option '--partition': '%s' is not a list of numbers (as 0,2,5)",
 				  arg);
-		args->partitions[sub->partition_count++] =
-		    (uint32_t)opt_number(&tool, OPT_PARTITION, number, 0, SHMQ_PARTITIONS_MAX - 1);
+		add_partition(args, (uint32_t)opt_number(&tool, OPT_PARTITION, number, 0,
+							 SHMQ_PARTITIONS_MAX - 1));
 		if (rest[n] == '\0')
 			return;
 		rest += n + 1;
 	}
+}
+
+static void read_key(struct args *args, const char *arg)
+{
+	const char *word = arg;
+
+	for (;;) {
+		size_t n = strcspn(word, ".");
+
+		if (n > 1 && strcspn(word, "*#") < n)
+			opt_usage(&tool,
+				  "option '--key': '%s': * and # stand for whole words between"
+				  " dots",
+				  arg);
+		if (word[n] == '\0')
+			break;
+		word += n + 1;
+	}
+	args->sub.filter = arg;
 }
 
 static void read_text(struct bytes *out, int id, const char *arg)
@@ -142,6 +169,7 @@ static void check_combination(const bool *given)
 	exclude(given, OPT_KEY_DELIM, OPT_JSON);
 	exclude(given, OPT_KEY_DELIM, OPT_RECORDS);
 	exclude(given, OPT_HOLD, OPT_BROWSE);
+	exclude(given, OPT_QUIET, OPT_VERBOSE);
 }
 
 static void choose_framing(struct print_style *style, const bool *given)
@@ -178,8 +206,7 @@ static void read_topics(struct args *args, int count, char **topics)
 		if (shmq_topic_name_check(topics[i]) != SHMQ_OK)
 			opt_usage(&tool,
 				  "'%s' is not the name of a topic: 1 to %d of the characters A-Z "
-				  "a-z 0-9 . _"
-				  " -, not beginning with -",
+				  "a-z 0-9 . _ -, not '.', '..' or beginning with '-'",
 				  topics[i], SHMQ_NAME_MAX);
 	args->topics = topics;
 	args->topic_count = (size_t)count;
@@ -189,7 +216,7 @@ static void read_option(struct args *args, int id, const char *arg)
 {
 	switch (id) {
 	case OPT_BROKER:
-		args->dir = arg;
+		args->dir = opt_text(&tool, id, arg, "a directory");
 		break;
 	case OPT_OFFSET:
 		read_offset(args, arg);
@@ -204,7 +231,7 @@ static void read_option(struct args *args, int id, const char *arg)
 		args->wait_ns = opt_duration(&tool, id, arg);
 		break;
 	case OPT_KEY:
-		args->sub.filter = arg;
+		read_key(args, arg);
 		break;
 	case OPT_PARTITION:
 		read_partitions(args, arg);

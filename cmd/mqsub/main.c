@@ -36,7 +36,7 @@ int main(int argc, char **argv)
 	need_output();
 	signals_install();
 	out_init(&out, STDOUT_FILENO);
-	topics_open(&topics, &args, deadline_ns(start, args.wait_ns));
+	topics_open(&topics, &args, &out, deadline_ns(start, args.wait_ns));
 	if (args.verbose)
 		tell_beginning(&topics);
 

@@ -124,15 +124,28 @@ static void tell_gone(const struct run *r)
 	warn_line("%s (broker %s)", shmq_error(q), shmq_dir(q));
 }
 
+/* ... and what to do: a topic that drops its oldest messages waits for nobody. */
+static const char *why_overrun(const struct run *r, const char *name)
+{
+	struct shmq_topic_info info = {.logs = NULL};
+	int rc = shmq_topic_info(r->topics->broker, name, &info);
+
+	if (rc == SHMQ_OK && info.options.full == SHMQ_FULL_DROP_OLD)
+		return "the topic drops its oldest messages when it is full (--full drop-old); read"
+		       " faster, or create it with more memory";
+	return "publishers went on without this subscriber; read faster, or make them wait with"
+	       " --hold";
+}
+
 /* Ends the reading for a reason that concerns one topic. */
 static void stop_for(struct run *r, size_t i, int rc)
 {
 	const char *name = r->topics->name[i];
 
 	if (rc == SHMQ_OVERRUN)
-		warn_line("topic '%s': %llu messages were missed: publishers went on without this"
-			  " subscriber; read faster, or make them wait with --hold",
-			  name, (unsigned long long)shmq_sub_missed(r->topics->sub[i]));
+		warn_line("topic '%s': %llu messages were missed: %s", name,
+			  (unsigned long long)shmq_sub_missed(r->topics->sub[i]),
+			  why_overrun(r, name));
 	else if (rc == SHMQ_GONE)
 		tell_gone(r);
 	else

@@ -4,6 +4,7 @@
 #define MQSUB_TOPICS_H
 
 #include "args.h"
+#include "out.h"
 #include "shmq.h"
 
 struct topics {
@@ -13,9 +14,10 @@ struct topics {
 	shmq_sub *sub[TOPICS_MAX]; /* NULL: this one has ended */
 };
 
-/* Subscribes to all of them; with -W waits for those that are not there, until the given
- * CLOCK_MONOTONIC time. Dies with a line when that cannot be. */
-void topics_open(struct topics *t, const struct args *args, int64_t until_ns);
+/* Subscribes to all of them at once; with -W waits for those that are not there, until the given
+ * CLOCK_MONOTONIC time, or until nobody reads the output any more. Dies when that cannot be. */
+void topics_open(struct topics *t, const struct args *args, const struct out *out,
+		 int64_t until_ns);
 
 /* Detaches from all. */
 void topics_close(struct topics *t);
