@@ -116,12 +116,14 @@ static void print_batch(struct run *r, struct shmq_batch *b)
 
 /* ---- reading ---- */
 
-/* A topic is gone; the sentence says which. */
-static void tell_gone(const struct run *r)
+/* A topic is gone; the sentence says which. What is left of the others is printed first. */
+static void found_gone(struct run *r)
 {
 	shmq *q = r->topics->broker;
 
-	warn_line("%s (broker %s)", shmq_error(q), shmq_dir(q));
+	if (!r->gone)
+		warn_line("%s (broker %s)", shmq_error(q), shmq_dir(q));
+	r->gone = true;
 }
 
 /* ... and what to do: a topic that drops its oldest messages waits for nobody. */
@@ -146,8 +148,6 @@ static void stop_for(struct run *r, size_t i, int rc)
 		warn_line("topic '%s': %llu messages were missed: %s", name,
 			  (unsigned long long)shmq_sub_missed(r->topics->sub[i]),
 			  why_overrun(r, name));
-	else if (rc == SHMQ_GONE)
-		tell_gone(r);
 	else
 		warn_line("topic '%s': %s", name, shmq_error(r->topics->broker));
 	stop(r, status_of(rc));
@@ -165,6 +165,9 @@ static bool read_frame(struct run *r, size_t i)
 		print_batch(r, &batch);
 		return true;
 	case SHMQ_EMPTY:
+		return false;
+	case SHMQ_GONE:
+		found_gone(r);
 		return false;
 	case SHMQ_END:
 		shmq_sub_close(t->sub[i]);
@@ -208,8 +211,7 @@ static void wait_for_more(struct run *r, int64_t longest_ns)
 			open[n++] = r->topics->sub[i];
 	int rc = shmq_sub_wait(open, n, longest_ns < SLICE_NS ? longest_ns : SLICE_NS);
 	if (rc == SHMQ_GONE) {
-		tell_gone(r);
-		r->gone = true;
+		found_gone(r);
 	} else if (rc < 0) {
 		warn_line("waiting for messages: %s", shmq_error(r->topics->broker));
 		stop(r, status_of(rc));
