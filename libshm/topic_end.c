@@ -251,9 +251,10 @@ static int topic_finish(shmq *q, const struct topic_brief *t)
  * meanwhile, look again; or an error. */
 static int topic_look_through(shmq *q, struct topic_brief *t)
 {
-	while (topic_word_state(t->state) == TOPIC_MOVED) {
+	for (int tries = 0; topic_word_state(t->state) == TOPIC_MOVED; tries++) {
 		struct topic_brief from = *t;
-		int r = topic_brief_read(q, topic_word_next(from.state), t);
+		int r = tries < TRIES ? topic_brief_read(q, topic_word_next(from.state), t)
+		                      : SHMQ_ENOENT; /* moved in a circle: damage */
 
 		if (r == 0 && t->first_offset == OFFSET_UNSET)
 			r = topic_offset_beyond(q, &from, &t->first_offset);
