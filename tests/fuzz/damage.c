@@ -138,10 +138,10 @@ static void head(const struct victim *v)
 	memcpy(&h, v->at, sizeof h);
 	switch (rng_below(r, 8)) {
 	case 0:
-		h.slots = rng_one_in(r, 2) ? 1u << rng_below(r, 32) : (uint32_t)number(r, h.slots);
+		h.slots = !rng_one_in(r, 4) ? h.slots << 1 << rng_below(r, 10) : (uint32_t)number(r, h.slots);
 		break;
 	case 1:
-		h.extents = (uint32_t)number(r, h.extents);
+		h.extents = !rng_one_in(r, 4) ? h.extents + rng_below(r, 4000) : (uint32_t)number(r, h.extents);
 		break;
 	case 2:
 		h.partitions = (uint32_t)number(r, h.partitions);
@@ -253,6 +253,20 @@ static void slot(const struct victim *v)
 		return;
 	}
 	put(w, slot_word(lap, unit & 0xffffff));
+}
+
+/* The whole ring, some laps later or earlier than head says. */
+static void all_slots(const struct victim *v)
+{
+	uint64_t laps = rng_one_in(v->r, 2) ? 1 + rng_below(v->r, 3) : 1ull << rng_below(v->r, 40);
+	bool empty_too = rng_one_in(v->r, 2);
+
+	for (unsigned i = 0; i < v->plan->options.slots; i++) {
+		atomic_u64 *w = word_at(v, slot_at(v, i));
+
+		if (get(w) != 0 || empty_too)
+			put(w, get(w) + (laps << 24));
+	}
 }
 
 static void extent(const struct victim *v)
@@ -429,8 +443,8 @@ static void unlinked(const struct victim *v)
 	uint64_t end = now_ns() + 2000000, position;
 	static const size_t places[] = {offsetof(struct frame, length), offsetof(struct frame, count),
 	                                offsetof(struct frame, value_bytes)};
-	size_t field_at = places[rng_below(v->r, 3)];
-	uint32_t value = (uint32_t)edge(v->r);
+	size_t field_at = places[v->plan->racing ? 0 : rng_below(v->r, 3)];
+	uint32_t value = rng_one_in(v->r, 3) ? (uint32_t)edge(v->r) : 0xffffff00u >> rng_below(v->r, 16);
 
 	while (now_ns() < end) {
 		size_t at = frame_place(v, newest(v, &position));
@@ -464,12 +478,21 @@ static void in_log(const struct victim *v, bool live)
 			frame(v);
 		return;
 	}
-	switch (rng_below(v->r, 17)) {
+	if (v->plan->racing) {
+		unlinked(v);
+		return;
+	}
+	switch (rng_below(v->r, 16)) {
 	case 0:
 	case 1:
 	case 2:
-	case 3:
 		slot(v);
+		break;
+	case 3:
+		if (rng_one_in(v->r, 3))
+			all_slots(v);
+		else
+			slot(v);
 		break;
 	case 4:
 	case 5:
@@ -483,12 +506,11 @@ static void in_log(const struct victim *v, bool live)
 		far_ahead(v, NULL);
 		break;
 	case 9:
-	case 16:
 		if (live)
 			unlinked(v);
 		break;
 	case 10:
-		if (rng_one_in(v->r, 4))
+		if (rng_one_in(v->r, 2))
 			head(v);
 		break;
 	default:
@@ -732,7 +754,7 @@ static const char *kind_of(const struct plan *p, struct rng *r)
 {
 	unsigned n = rng_below(r, 20);
 
-	if (p->holes)
+	if (p->holes || p->racing)
 		return "log";
 	if (n < 4)
 		return "bell";
@@ -747,7 +769,7 @@ static void damage_one(const struct plan *p, struct rng *r, bool live)
 {
 	struct victim v = {.plan = p, .r = r};
 	const char *kind = kind_of(p, r);
-	unsigned how = rng_below(r, 12);
+	unsigned how = p->racing ? 99 : rng_below(r, 12);
 	char path[160];
 
 	if (!choose(p, r, kind, path) || !victim_open(&v, path))
@@ -756,7 +778,7 @@ static void damage_one(const struct plan *p, struct rng *r, bool live)
 		anywhere(&v);
 	else if (how == 1 && !p->holes)
 		old_page(&v);
-	else if (how == 2 && !p->holes && rng_one_in(r, 3))
+	else if (how == 2 && !p->holes && rng_one_in(r, 2))
 		head(&v);
 	else if (kind[0] == 'l')
 		in_log(&v, live);
@@ -790,6 +812,21 @@ void damage_truncate(const struct plan *p, struct rng *r)
 	if (choose(p, r, rng_one_in(r, 2) ? "log" : "bell", path) && stat(path, &st) == 0 &&
 	    truncate(path, (off_t)(rng_u64(r) % ((uint64_t)st.st_size + 1))) < 0)
 		perror(path);
+}
+
+uint64_t damage_log_bytes(const struct plan *p)
+{
+	struct found f = {.count = 0};
+	uint64_t bytes = 0;
+	struct stat st;
+	char dir[100];
+
+	snprintf(dir, sizeof dir, "%s/t", p->dir);
+	collect(&f, dir, true);
+	for (unsigned i = 0; i < f.count; i++)
+		if (strstr(strrchr(f.path[i], '/'), "log") != NULL && stat(f.path[i], &st) == 0)
+			bytes += (uint64_t)st.st_size;
+	return bytes;
 }
 
 uint64_t damage_hole_pages(const struct plan *p)
