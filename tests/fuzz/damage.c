@@ -369,6 +369,24 @@ static void field(const struct victim *v, struct frame *f)
 	}
 }
 
+/* Where the first header of a frame says its lengths; 0: there is none. */
+static size_t first_header(const struct victim *v, size_t at, const struct frame *f)
+{
+	size_t to = at + sizeof *f + ALIGN_UP(f->value_bytes, 4u) + (f->count > 1 ? 4 * (size_t)f->count : 0);
+	uint32_t bytes;
+
+	if (!(f->flags & FRAME_HEADERS) || f->value_bytes > 65536 || f->count > 65536)
+		return 0;
+	if (f->flags & FRAME_KEYS) {
+		if (to + 4 > v->bytes)
+			return 0;
+		memcpy(&bytes, v->at + to, 4);
+		to += ALIGN_UP(4 + 4 * (size_t)f->count + bytes, 4);
+	}
+	to += 4 + 4 * (size_t)f->count;
+	return to + 8 <= at + f->length && to + 8 <= v->bytes ? to : 0;
+}
+
 /* Columns: what is read as ends, lengths and counts. */
 static void columns(const struct victim *v, size_t at, const struct frame *f)
 {
@@ -380,12 +398,15 @@ static void columns(const struct victim *v, size_t at, const struct frame *f)
 	left = f->length - from;
 	for (unsigned n = 1 + rng_below(r, 4); n > 0; n--) {
 		unsigned char *to = v->at + at + from + rng_below(r, (left + 3) / 4) * 4;
+		size_t header = rng_one_in(r, 2) ? first_header(v, at, f) : 0;
 		uint32_t x, old;
 
+		if (header != 0)
+			to = v->at + header + 4 * rng_below(r, 2);
 		if (to + 4 > v->at + v->bytes)
 			continue;
 		memcpy(&old, to, 4);
-		x = (uint32_t)number(r, old);
+		x = rng_one_in(r, 3) ? (uint32_t)rng_any(r) : (uint32_t)number(r, old);
 		if (rng_one_in(r, 4))
 			x |= 0x80000000u;
 		memcpy(to, &x, 4);
