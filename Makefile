@@ -182,7 +182,9 @@ soak: $(B)/tests/step/step
 	$< --soak
 	tests/model/run soak
 else
-step soak:
+soak:
+	$(MAKE) fuzz threads RUN_SECONDS=600
+step:
 	@echo "the step harness runs on x86-64 only: skipped"
 endif
 

@@ -2,12 +2,17 @@
 /* actors.c - what the processes of a case do with the library; every byte they are given is read. */
 #include "actors.h"
 
+#include <malloc.h>
+#include <sanitizer/asan_interface.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "damage.h"
+#include "layout.h"
 
 #define OTHER     "other"
 #define FATAL_MAX 20 /* errors of one publisher before another is opened */
@@ -137,8 +142,16 @@ static int send_lines(shmq_pub *p, struct rng *r)
 	return result;
 }
 
+static bool racing;
+
 static int publish_once(shmq_pub *p, struct rng *r)
 {
+	if (racing && !rng_one_in(r, 10)) {
+		struct shmq_message m = {.value = body, .value_len = rng_below(r, 100)};
+		int result = LIB(shmq_pub_send, p, &m);
+
+		return result != 0 ? result : LIB(shmq_pub_flush, p);
+	}
 	switch (rng_below(r, 12)) {
 	case 0:
 	case 1:
@@ -223,6 +236,26 @@ static void message_touch(const struct shmq_message *m)
 	}
 }
 
+/* What is behind the frame in its private copy is nobody's: reading it is reported from here on. The
+ * library's allocation is larger than the frame. */
+static void *poisoned;
+static size_t poisoned_bytes;
+
+static void poison(const struct shmq_batch *b)
+{
+	const struct frame *f = (const struct frame *)b->values - 1;
+
+	poisoned = (char *)(uintptr_t)f + f->length;
+	poisoned_bytes = malloc_usable_size((void *)(uintptr_t)f) - f->length;
+	ASAN_POISON_MEMORY_REGION(poisoned, poisoned_bytes);
+}
+
+static void unpoison(void)
+{
+	ASAN_UNPOISON_MEMORY_REGION(poisoned, poisoned_bytes);
+	poisoned_bytes = 0;
+}
+
 /* Hands all of a batch out. A row may be an error, and the next one again. */
 static void batch_touch(struct shmq_batch *b)
 {
@@ -253,20 +286,22 @@ static void batch_touch(struct shmq_batch *b)
 /* What the caller's loop may see before it comes to an end, once nothing changes any more. */
 static uint64_t calls_until_end(const struct plan *p)
 {
-	return 1000 + (uint64_t)p->options.partitions * p->options.slots * 4;
+	return 1000 + damage_log_bytes(p) / 32; /* a frame takes 64 bytes, a slot 8 */
 }
 
 static void drain(const struct plan *p, shmq *q, shmq_sub *s, struct rng *r, unsigned calls)
 {
-	uint64_t quiet = 0, useless = 0, data = 0, errors = 0, overruns = 0;
+	uint64_t bound = calls_until_end(p) + 2 * calls, quiet = 0, useless = 0, data = 0, errors = 0, overruns = 0;
 
 	while (calls > 0) {
 		struct shmq_batch b;
 		int result = LIB(shmq_sub_next, s, &b);
 
 		if (result == 0) {
+			poison(&b);
 			if (!rng_one_in(r, 8))
 				batch_touch(&b);
+			unpoison();
 			useless = 0;
 			data++;
 		} else if (result == SHMQ_OVERRUN || result == SHMQ_ECORRUPT) {
@@ -292,7 +327,7 @@ static void drain(const struct plan *p, shmq *q, shmq_sub *s, struct rng *r, uns
 		}
 		if (useless > 1000 && p->actors == 0)
 			complain("shmq_sub_wait() says that there is something, shmq_sub_next() that there is not");
-		if (p->actors == 0 && ++quiet > calls_until_end(p) + 2 * calls)
+		if (p->actors == 0 && ++quiet > bound)
 			complain("shmq_sub_next() comes to no end: %llu data, %llu errors, %llu overruns (%s)",
 			         (unsigned long long)data, (unsigned long long)errors,
 			         (unsigned long long)overruns, sentence(q));
@@ -444,9 +479,10 @@ static void on_sigbus(int sig)
 void actor_run(const struct plan *p, unsigned n)
 {
 	struct rng r = rng_part(p->seed, p->number * 100ull + 10 + n);
-	unsigned job = p->holes ? 1 : n == 0 ? 0 : n == 1 ? 1 : rng_below(&r, 4);
+	unsigned job = p->holes ? 1 : p->racing ? n > 1 : n == 0 ? 0 : n == 1 ? 1 : rng_below(&r, 4);
 	uint64_t end = now_ns() + 30000000ull + (p->live > 0 ? 50000000u : 0);
 
+	racing = p->racing;
 	if (p->truncate)
 		signal(SIGBUS, on_sigbus);
 	body_make(&r);
@@ -457,7 +493,7 @@ void actor_run(const struct plan *p, unsigned n)
 			const char *topic = rng_one_in(&r, 12) ? OTHER : TOPIC;
 
 			if (job == 0)
-				publish(q, &r, topic, 100 + rng_below(&r, 300));
+				publish(q, &r, topic, (racing ? 2000 : 100) + rng_below(&r, 300));
 			else if (job <= 2)
 				subscribe(p, q, &r, topic, 3 + rng_below(&r, 20));
 			else
@@ -496,7 +532,6 @@ void actor_last(const struct plan *plan)
 {
 	struct plan alone = *plan, *p = &alone;
 	struct rng r = rng_part(p->seed, p->number * 100ull + 4);
-	struct shmq_topic_info info = {.logs = NULL};
 	shmq *q;
 
 	body_make(&r);
@@ -506,8 +541,6 @@ void actor_last(const struct plan *plan)
 		return;
 	}
 	look(q, TOPIC);
-	if (LIB(shmq_topic_info, q, TOPIC, &info) == 0) /* damaged ones, perhaps, and repaired with those */
-		alone.options = info.options;
 	for (unsigned i = 0; i < 6; i++)
 		subscribe(p, q, &r, TOPIC, 10);
 	publish(q, &r, TOPIC, 30);

@@ -202,19 +202,24 @@ void plan_make(struct plan *p, uint64_t seed, unsigned number, const char *dir)
 	        .full = (enum shmq_full)rng_below(&r, 3),
 	};
 	p->holes = rng_one_in(&r, 6);
-	p->truncate = !p->holes && rng_one_in(&r, 12);
+	p->racing = !p->holes && rng_one_in(&r, 6);
+	p->truncate = !p->holes && !p->racing && rng_one_in(&r, 12);
 	p->brokers = !p->holes && rng_one_in(&r, 3);
 	p->before = rng_one_in(&r, 4) && !p->holes ? 0 : 1 + rng_below(&r, rng_one_in(&r, 3) ? 60 : 6);
 	p->live = p->holes || rng_one_in(&r, 3) ? 0 : 1 + rng_below(&r, 100);
+	if (p->racing) {
+		p->before = 0;
+		p->live = 40;
+	}
 	p->actors = 2 + rng_below(&r, 3);
 }
 
 void plan_say(const struct plan *p, char *text, size_t bytes)
 {
 	snprintf(text, bytes,
-	         "%u partitions, %u slots, %u extents, full %u, %u actors, damage %u + %u%s%s%s",
+	         "%u partitions, %u slots, %u extents, full %u, %u actors, damage %u + %u%s%s%s%s",
 	         p->options.partitions, p->options.slots, p->extents, p->options.full, p->actors, p->before,
-	         p->live, p->holes ? ", holes" : "", p->truncate ? ", truncate" : "",
+	         p->live, p->holes ? ", holes" : "", p->racing ? ", racing" : "", p->truncate ? ", truncate" : "",
 	         p->brokers ? ", broker" : "");
 }
 

@@ -24,6 +24,7 @@ struct plan {
 	unsigned extents;
 	unsigned before, live; /* damages before the actors start, and beside them */
 	bool holes;            /* readers only, and only damage that may lead them into holes of a file */
+	bool racing;           /* publishers that link all the time, and lengths that change under them */
 	bool truncate;         /* a file is cut off beside them: SIGBUS is allowed */
 	bool brokers;          /* the broker file is damaged as well */
 	unsigned actors;

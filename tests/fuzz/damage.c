@@ -138,10 +138,10 @@ static void head(const struct victim *v)
 	memcpy(&h, v->at, sizeof h);
 	switch (rng_below(r, 8)) {
 	case 0:
-		h.slots = rng_one_in(r, 2) ? 1u << rng_below(r, 32) : (uint32_t)number(r, h.slots);
+		h.slots = !rng_one_in(r, 4) ? h.slots << 1 << rng_below(r, 10) : (uint32_t)number(r, h.slots);
 		break;
 	case 1:
-		h.extents = (uint32_t)number(r, h.extents);
+		h.extents = !rng_one_in(r, 4) ? h.extents + rng_below(r, 4000) : (uint32_t)number(r, h.extents);
 		break;
 	case 2:
 		h.partitions = (uint32_t)number(r, h.partitions);
@@ -255,6 +255,20 @@ static void slot(const struct victim *v)
 	put(w, slot_word(lap, unit & 0xffffff));
 }
 
+/* The whole ring, some laps later or earlier than head says. */
+static void all_slots(const struct victim *v)
+{
+	uint64_t laps = rng_one_in(v->r, 2) ? 1 + rng_below(v->r, 3) : 1ull << rng_below(v->r, 40);
+	bool empty_too = rng_one_in(v->r, 2);
+
+	for (unsigned i = 0; i < v->plan->options.slots; i++) {
+		atomic_u64 *w = word_at(v, slot_at(v, i));
+
+		if (get(w) != 0 || empty_too)
+			put(w, get(w) + (laps << 24));
+	}
+}
+
 static void extent(const struct victim *v)
 {
 	struct rng *r = v->r;
@@ -355,6 +369,24 @@ static void field(const struct victim *v, struct frame *f)
 	}
 }
 
+/* Where the first header of a frame says its lengths; 0: there is none. */
+static size_t first_header(const struct victim *v, size_t at, const struct frame *f)
+{
+	size_t to = at + sizeof *f + ALIGN_UP(f->value_bytes, 4u) + (f->count > 1 ? 4 * (size_t)f->count : 0);
+	uint32_t bytes;
+
+	if (!(f->flags & FRAME_HEADERS) || f->value_bytes > 65536 || f->count > 65536)
+		return 0;
+	if (f->flags & FRAME_KEYS) {
+		if (to + 4 > v->bytes)
+			return 0;
+		memcpy(&bytes, v->at + to, 4);
+		to += ALIGN_UP(4 + 4 * (size_t)f->count + bytes, 4);
+	}
+	to += 4 + 4 * (size_t)f->count;
+	return to + 8 <= at + f->length && to + 8 <= v->bytes ? to : 0;
+}
+
 /* Columns: what is read as ends, lengths and counts. */
 static void columns(const struct victim *v, size_t at, const struct frame *f)
 {
@@ -366,12 +398,15 @@ static void columns(const struct victim *v, size_t at, const struct frame *f)
 	left = f->length - from;
 	for (unsigned n = 1 + rng_below(r, 4); n > 0; n--) {
 		unsigned char *to = v->at + at + from + rng_below(r, (left + 3) / 4) * 4;
+		size_t header = rng_one_in(r, 2) ? first_header(v, at, f) : 0;
 		uint32_t x, old;
 
+		if (header != 0)
+			to = v->at + header + 4 * rng_below(r, 2);
 		if (to + 4 > v->at + v->bytes)
 			continue;
 		memcpy(&old, to, 4);
-		x = (uint32_t)number(r, old);
+		x = rng_one_in(r, 3) ? (uint32_t)rng_any(r) : (uint32_t)number(r, old);
 		if (rng_one_in(r, 4))
 			x |= 0x80000000u;
 		memcpy(to, &x, 4);
@@ -398,6 +433,22 @@ static void frame(const struct victim *v)
 	if (v->plan->holes || !rng_one_in(v->r, 5))
 		seal(v, at, &f);
 	memcpy(v->at + at, &f, sizeof f);
+}
+
+/* All frames with columns, each in another place; every hash verifies. */
+static void all_frames(const struct victim *v)
+{
+	for (unsigned i = 0; i < v->plan->options.slots; i++) {
+		size_t at = frame_place(v, i);
+		struct frame f;
+
+		if (at == 0)
+			continue;
+		memcpy(&f, v->at + at, sizeof f);
+		columns(v, at, &f);
+		seal(v, at, &f);
+		memcpy(v->at + at, &f, sizeof f);
+	}
 }
 
 /* The newest frame far ahead, and everything that says so agrees: a log of 2^59 frames. */
@@ -429,8 +480,8 @@ static void unlinked(const struct victim *v)
 	uint64_t end = now_ns() + 2000000, position;
 	static const size_t places[] = {offsetof(struct frame, length), offsetof(struct frame, count),
 	                                offsetof(struct frame, value_bytes)};
-	size_t field_at = places[rng_below(v->r, 3)];
-	uint32_t value = (uint32_t)edge(v->r);
+	size_t field_at = places[v->plan->racing ? 0 : rng_below(v->r, 3)];
+	uint32_t value = rng_one_in(v->r, 3) ? (uint32_t)edge(v->r) : 0xffffff00u >> rng_below(v->r, 16);
 
 	while (now_ns() < end) {
 		size_t at = frame_place(v, newest(v, &position));
@@ -464,12 +515,21 @@ static void in_log(const struct victim *v, bool live)
 			frame(v);
 		return;
 	}
-	switch (rng_below(v->r, 17)) {
+	if (v->plan->racing) {
+		unlinked(v);
+		return;
+	}
+	switch (rng_below(v->r, 16)) {
 	case 0:
 	case 1:
 	case 2:
-	case 3:
 		slot(v);
+		break;
+	case 3:
+		if (rng_one_in(v->r, 3))
+			all_slots(v);
+		else
+			slot(v);
 		break;
 	case 4:
 	case 5:
@@ -483,13 +543,15 @@ static void in_log(const struct victim *v, bool live)
 		far_ahead(v, NULL);
 		break;
 	case 9:
-	case 16:
 		if (live)
 			unlinked(v);
 		break;
 	case 10:
-		if (rng_one_in(v->r, 4))
+		if (rng_one_in(v->r, 2))
 			head(v);
+		break;
+	case 11:
+		all_frames(v);
 		break;
 	default:
 		frame(v);
@@ -732,7 +794,7 @@ static const char *kind_of(const struct plan *p, struct rng *r)
 {
 	unsigned n = rng_below(r, 20);
 
-	if (p->holes)
+	if (p->holes || p->racing)
 		return "log";
 	if (n < 4)
 		return "bell";
@@ -747,7 +809,7 @@ static void damage_one(const struct plan *p, struct rng *r, bool live)
 {
 	struct victim v = {.plan = p, .r = r};
 	const char *kind = kind_of(p, r);
-	unsigned how = rng_below(r, 12);
+	unsigned how = p->racing ? 99 : rng_below(r, 12);
 	char path[160];
 
 	if (!choose(p, r, kind, path) || !victim_open(&v, path))
@@ -756,7 +818,7 @@ static void damage_one(const struct plan *p, struct rng *r, bool live)
 		anywhere(&v);
 	else if (how == 1 && !p->holes)
 		old_page(&v);
-	else if (how == 2 && !p->holes && rng_one_in(r, 3))
+	else if (how == 2 && !p->holes && rng_one_in(r, 2))
 		head(&v);
 	else if (kind[0] == 'l')
 		in_log(&v, live);
@@ -790,6 +852,21 @@ void damage_truncate(const struct plan *p, struct rng *r)
 	if (choose(p, r, rng_one_in(r, 2) ? "log" : "bell", path) && stat(path, &st) == 0 &&
 	    truncate(path, (off_t)(rng_u64(r) % ((uint64_t)st.st_size + 1))) < 0)
 		perror(path);
+}
+
+uint64_t damage_log_bytes(const struct plan *p)
+{
+	struct found f = {.count = 0};
+	uint64_t bytes = 0;
+	struct stat st;
+	char dir[100];
+
+	snprintf(dir, sizeof dir, "%s/t", p->dir);
+	collect(&f, dir, true);
+	for (unsigned i = 0; i < f.count; i++)
+		if (strstr(strrchr(f.path[i], '/'), "log") != NULL && stat(f.path[i], &st) == 0)
+			bytes += (uint64_t)st.st_size;
+	return bytes;
 }
 
 uint64_t damage_hole_pages(const struct plan *p)

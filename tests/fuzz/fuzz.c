@@ -131,7 +131,8 @@ static void run(const struct settings *s, const char *program)
 int main(int argc, char **argv)
 {
 	struct settings s = settings_read(argc, argv);
-	struct text_plan text = {s.seed, s.seconds * 1000 / 5 + 1, s.cases};
+	unsigned fifth = s.seconds / 5 < 20 ? s.seconds / 5 : 20;
+	struct text_plan text = {s.seed, fifth * 1000 + 1, s.cases};
 	const char *wrong;
 
 	printf("# seed %llu\n", (unsigned long long)s.seed);
@@ -153,7 +154,7 @@ int main(int argc, char **argv)
 			print_lines(wrong);
 			printf("# again: %s --seed %llu\n", argv[0], (unsigned long long)s.seed);
 		}
-		s.seconds -= s.seconds / 5;
+		s.seconds -= fifth;
 	}
 	run(&s, argv[0]);
 	return done();

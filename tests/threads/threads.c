@@ -24,13 +24,17 @@
 __attribute__((visibility("default"))) const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
-	return "halt_on_error=1";
+	return "halt_on_error=1:report_thread_leaks=0";
 }
 
 const char *const topic_names[TOPICS] = {"strict", "drop", "purged", "churn"};
 #define SMALL .partitions = PARTITIONS, .slots = 16, .pool_bytes = 2u << 20, .keep_bytes = 1u << 18
 const struct shmq_topic_options topic_options[TOPICS] = {
-        {SMALL}, {SMALL, .full = SHMQ_FULL_DROP_OLD}, {SMALL}, {SMALL}};
+        {SMALL},
+        {.partitions = PARTITIONS, .slots = 8, .pool_bytes = 1u << 20, .keep_bytes = 1u << 18,
+         .full = SHMQ_FULL_DROP_OLD},
+        {SMALL},
+        {SMALL}};
 
 char dir[] = "/dev/shm/shmq-threads-XXXXXX";
 atomic_bool stop;
@@ -118,8 +122,8 @@ static const struct job {
 	unsigned count;
 } jobs[] = {
         {"holder", holder_run, STRICT, 1}, {"writer", writer_run, STRICT, 3},
-        {"reader", reader_run, STRICT, 2}, {"writer", writer_run, DROP, 2},
-        {"reader", reader_run, DROP, 2},   {"writer", writer_run, PURGED, 2},
+        {"reader", reader_run, STRICT, 2}, {"writer", writer_run, DROP, 3},
+        {"reader", reader_run, DROP, 3},   {"writer", writer_run, PURGED, 2},
         {"reader", reader_run, PURGED, 2}, {"purger", purger_run, PURGED, 1},
         {"writer", writer_run, CHURN, 2},  {"reader", reader_run, CHURN, 2},
         {"churner", churner_run, CHURN, 1},

@@ -45,9 +45,13 @@ struct writer {
 	char many[8][600];
 };
 
-static unsigned some_bytes(struct rng *r)
+static unsigned some_bytes(struct writer *w)
 {
-	if (rng_one_in(r, 300))
+	struct rng *r = &w->t->rng;
+
+	if (w->t->topic == DROP && rng_one_in(r, 20)) /* takes long to copy, while others go round */
+		return 200000 - rng_below(r, 1000);
+	if (w->t->topic != DROP && rng_one_in(r, 300))
 		return LARGE_BYTES - rng_below(r, 1000);
 	return HEAD_BYTES + (rng_one_in(r, 10) ? rng_below(r, 20000) : rng_below(r, 300));
 }
@@ -76,7 +80,7 @@ static void send_one(struct writer *w, unsigned partition)
 	struct shmq_header h = {"n", 1, w->body, 16};
 	struct shmq_message m = {.value = w->body, .partition = (int)partition};
 
-	m.value_len = some_bytes(r);
+	m.value_len = some_bytes(w);
 	message_make(w->body, w->t->number, partition, w->next[partition], (unsigned)m.value_len);
 	if (rng_one_in(r, 6)) {
 		m.key = w->body; /* the same bytes again: they are checked */
