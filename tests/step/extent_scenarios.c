@@ -149,9 +149,14 @@ static void others_own(void)
 	owners_send(3000);
 }
 
-/* They go on writing where they wrote before. */
+/* They go on writing where they wrote before: all of them before anything is read, so that whoever was
+ * given one of their extents finds his message overwritten. */
 static void owners_end(void)
 {
+	for (unsigned i = 0; i < OWNERS; i++)
+		if (peer_send(&owners[i], 3000) != SHMQ_OK)
+			broken("the topic is full");
+	view_settle(&all);
 	for (unsigned i = 0; i < 3; i++) {
 		owners_send(3000);
 		peer_send(&steady, 60000);
