@@ -84,6 +84,11 @@ static unsigned fill_mixed(void)
 	return n;
 }
 
+void crowd_fill_pool(void)
+{
+	fill(W_FILL, LARGE);
+}
+
 void crowd_fill(void)
 {
 	fill_mixed();

@@ -30,6 +30,7 @@ uint32_t crowd_wakes(void);
 void crowd_lap(void);
 void crowd_compare(void);  /* a fresh subscriber sees what `all` saw */
 void crowd_fill(void);     /* publishes without a reader until the topic is full, then reads */
+void crowd_fill_pool(void); /* takes every extent that is free, and reads nothing */
 void crowd_must_fill(void); /* the same; and there was room */
 void crowd_recycle(void);  /* publishes and reads, two pools and two laps of frames */
 void crowd_churn(void);    /* attaches and detaches */

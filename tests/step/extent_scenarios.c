@@ -149,10 +149,13 @@ static void others_own(void)
 	owners_send(3000);
 }
 
-/* They go on writing where they wrote before: all of them before anything is read, so that whoever was
- * given one of their extents finds his message overwritten. */
+/* They go on writing where they wrote before, when everything that passes for free has been taken and
+ * written to, and before anything is read: whoever was given one of their extents finds his message
+ * overwritten. */
 static void owners_end(void)
 {
+	view_settle(&all);
+	crowd_fill_pool();
 	for (unsigned i = 0; i < OWNERS; i++)
 		if (peer_send(&owners[i], 3000) != SHMQ_OK)
 			broken("the topic is full");

@@ -49,7 +49,7 @@ static void child_mprotect(struct tracee *t, const struct piece *p, int prot)
 	r.rax = SYS_mprotect;
 	r.rdi = p->from;
 	r.rsi = p->to - p->from;
-	r.rdx = (uint64_t)prot;
+	r.rdx = (unsigned)prot;
 	trace_call(PTRACE_SETREGS, t->pid, &r);
 	trace_call(PTRACE_SINGLESTEP, t->pid, NULL);
 	if (waitpid(t->pid, &status, __WALL) != t->pid || !WIFSTOPPED(status) ||
