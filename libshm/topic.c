@@ -144,6 +144,8 @@ int topic_log_open(struct topic *t, unsigned partition, bool writable, struct lo
 		r = log_attach(e, &m, &t->readers.heads[partition].head, out);
 		if (r < 0)
 			map_close(&m);
+		else
+			out->partition = partition; /* it is an index: not read from the file again */
 	}
 	if (r == 0 && writable && !topic_log_made(t, partition))
 		fetch_or_seq(&t->bell->logs_made[partition / 64], 1ULL << (partition % 64)); /* tell:sleep */
