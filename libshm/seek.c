@@ -65,9 +65,7 @@ static uint64_t search_time(struct shmq_sub *s, const struct track *t, uint64_t 
 	if (end == from || ns == 0)
 		return from;
 	at = search(s, t, from, end, true, ns - 1);
-	if (ring_peek(&s->q->error, &t->log, at, &f) == SHMQ_ECORRUPT || f.time_ns >= ns)
-		return at;
-	return at + 1;
+	return ring_peek(&s->q->error, &t->log, at, &f) == 0 && f.time_ns < ns ? at + 1 : at;
 }
 
 /* The same as an end: what cannot be read may come before it, and is met. */

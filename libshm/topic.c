@@ -124,6 +124,8 @@ int topic_log_open(struct topic *t, unsigned partition, bool writable, struct lo
 		r = log_attach(e, &m, &t->readers.heads[partition].head, out);
 		if (r < 0)
 			map_close(&m);
+		else
+			out->partition = partition; /* it is an index: not read from the file again */
 	}
 	/* Made in what is over already, or opened just before: nobody shall write or read there. */
 	if (r == 0 && !topic_live(t)) {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -62,6 +63,7 @@ int call_end(int result)
 
 /* ---- processes ------------------------------------------------------------------------ */
 
+static pid_t running[ACTORS_MAX + 2]; /* by place; 0: has ended */
 static int output = -1; /* what the sanitizers say of the processes of this case */
 
 static pid_t start(unsigned place)
@@ -71,11 +73,22 @@ static pid_t start(unsigned place)
 	fflush(stdout);
 	memset(&board->places[place], 0, sizeof *here);
 	pid = fork();
-	if (pid != 0)
+	if (pid != 0) {
+		running[place] = pid;
 		return pid;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	here = &board->places[place];
 	dup2(output, STDERR_FILENO);
 	return 0;
+}
+
+void case_abort(void)
+{
+	for (unsigned i = 0; i < ACTORS_MAX + 2; i++) {
+		if (running[i] > 0 && kill(running[i], SIGKILL) == 0)
+			waitpid(running[i], NULL, 0);
+	}
 }
 
 /* One process has ended: NULL, or why that is wrong. */
@@ -132,7 +145,7 @@ static const char *await(pid_t *pids, unsigned count, bool sigbus_allowed)
 				continue;
 			left++;
 			if (waitpid(pids[i], &status, WNOHANG) == pids[i]) {
-				pids[i] = 0;
+				pids[i] = running[i] = 0;
 				if (wrong == NULL)
 					wrong = verdict(at, status, sigbus_allowed);
 			} else if (wrong == NULL &&
@@ -141,11 +154,11 @@ static const char *await(pid_t *pids, unsigned count, bool sigbus_allowed)
 				         too_long(at) ? "hangs" : "no end of calls", at->call);
 				wrong = text;
 				end_it(pids[i]);
-				pids[i] = 0;
+				pids[i] = running[i] = 0;
 			} else if (wrong != NULL) {
 				kill(pids[i], SIGKILL);
 				waitpid(pids[i], NULL, 0);
-				pids[i] = 0;
+				pids[i] = running[i] = 0;
 			}
 		}
 		if (left > 0)

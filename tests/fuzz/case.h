@@ -72,6 +72,9 @@ const char *case_run(const struct plan *p);
 /* Runs one job in a process of its own, with its deadlines: NULL, or what went wrong. */
 const char *case_alone(void (*job)(void *context), void *context);
 
+/* Ends the processes of the case under way. Called by a signal handler. */
+void case_abort(void);
+
 void remove_tree(const char *dir);
 
 #endif

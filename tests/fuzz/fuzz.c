@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -39,6 +38,8 @@ static void clean_up(void)
 
 static void on_end(int sig)
 {
+	if (getpid() == self)
+		case_abort();
 	clean_up();
 	signal(sig, SIG_DFL);
 	raise(sig);
