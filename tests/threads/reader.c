@@ -88,7 +88,7 @@ static bool read_one(struct view *v, int64_t wait_ns)
 			return r == 0;
 	}
 	if (r != SHMQ_END)
-		tolerate(v->t, r);
+		topic_error(v->t, r);
 	return false;
 }
 
@@ -97,7 +97,7 @@ static bool view_open(struct view *v, const struct shmq_sub_options *o)
 	int r = LIB(v->t, shmq_sub_open, v->t->q, topic_names[v->t->topic], o, &v->s);
 
 	if (r != 0)
-		tolerate(v->t, r);
+		topic_error(v->t, r);
 	return r == 0;
 }
 

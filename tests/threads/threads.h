@@ -39,7 +39,7 @@ extern char dir[];
 extern atomic_bool stop;              /* writers finish, then readers */
 extern atomic_uint writers_left;      /* of STRICT */
 extern _Atomic uint64_t sent[WRITERS][PARTITIONS];
-extern _Atomic uint64_t messages_sent, messages_read, messages_missed, tolerated;
+extern _Atomic uint64_t messages_sent, messages_read, messages_missed;
 
 /* Ends the program. */
 _Noreturn void wrong(const struct thread *t, const char *format, ...)
@@ -48,8 +48,8 @@ _Noreturn void wrong(const struct thread *t, const char *format, ...)
 /* A new broker handle, now and then. */
 void broker_again(struct thread *t);
 
-/* In CHURN, what goes wrong while a topic comes and goes is counted; elsewhere it is wrong. */
-void tolerate(struct thread *t, int result);
+/* In CHURN a topic may be gone, or not there; any other error, and any elsewhere, is wrong. */
+void topic_error(struct thread *t, int result);
 
 /* Every call of the library: its name for the watchdog. */
 static inline void calling(struct thread *t, const char *name)

@@ -64,7 +64,7 @@ static bool accepted(struct writer *w, int result)
 	if (result == SHMQ_TIMEOUT)
 		return false;
 	w->gone = true; /* right in CHURN only */
-	tolerate(w->t, result);
+	topic_error(w->t, result);
 	return false;
 }
 
@@ -192,7 +192,7 @@ void writer_run(struct thread *t)
 		broker_again(t);
 		result = LIB(t, shmq_pub_open, t->q, topic_names[t->topic], &o, &w->p, NULL);
 		if (result != 0) {
-			tolerate(t, result);
+			topic_error(t, result);
 			continue;
 		}
 		w->gone = false;
