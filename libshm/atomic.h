@@ -20,7 +20,8 @@
  *            (seq_cst both, bell.c)                    slot (seq_cst both): one sees the other
  *   enter    CAS of a session word (session.c)  pairs  alive    load of a session word
  *   name     CAS of a registry word             pairs  lookup   load of a registry word
- *   end      CAS of a topic's state             pairs  live     load of a topic's state
+ *   end      CAS of a topic's state, fence,     pairs  live     link (seq_cst CAS), then load of a
+ *            then loads of slots (topic_end.c)             topic's state: one sees the other
  *   first    CAS of a topic's first offset      pairs  offset   load of it
  *
  * Objects in shared memory are only ever reached through these functions or copied with
@@ -119,6 +120,11 @@ static inline void cas_max(atomic_u64 *w, uint64_t v)
 static inline void fence_acquire(void)
 {
 	atomic_thread_fence(memory_order_acquire);
+}
+
+static inline void fence_seq(void)
+{
+	atomic_thread_fence(memory_order_seq_cst);
 }
 
 static inline void fence_release(void)

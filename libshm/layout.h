@@ -365,6 +365,9 @@ static inline size_t log_bytes(unsigned extents, unsigned slots)
 	return log_pool_at(extents, slots) + (size_t)extents * EXTENT_BYTES;
 }
 
+/* No offset is larger: a JSON number holds it. Neither publishers nor readers believe one that is. */
+#define OFFSET_MAX (1ULL << 53)
+
 /* ---- the frame ---------------------------------------------------------------------- */
 
 enum frame_flags {

@@ -211,6 +211,19 @@ static int pending_link(struct shmq_pub *p, struct lane *l, uint32_t count)
 	return carry_on(p, carry, bytes);
 }
 
+/* A record that was accepted as a message of its own is linked, at the latest, here. */
+static int accepted_flush(struct shmq_pub *p, uint64_t *records)
+{
+	struct lines *in = &p->lines;
+	int r = in->accepted > 0 ? lanes_flush(p) : 0;
+
+	if (r == 0)
+		*records += in->accepted;
+	if (r == 0 || r == SHMQ_FULL) /* else it is still to be done */
+		in->accepted = 0;
+	return r;
+}
+
 /* A record without a delimiter: the last one of the input, or the largest, for whose delimiter there
  * is no room in a message. */
 static int record_alone(struct shmq_pub *p, size_t bytes, uint64_t *records)
@@ -227,8 +240,10 @@ static int record_alone(struct shmq_pub *p, size_t bytes, uint64_t *records)
 	}
 	if (r == 0 || r == SHMQ_FULL)
 		in->stored = 0;
-	*records += r == 0;
-	return r;
+	if (r != 0)
+		return r;
+	in->accepted++;
+	return accepted_flush(p, records);
 }
 
 /* Nothing is read behind it: the room ended with its delimiter. */
@@ -236,17 +251,12 @@ static int largest_flush(struct shmq_pub *p, uint64_t *records)
 {
 	struct lines *in = &p->lines;
 	size_t pending = in->pending;
-	uint64_t accepted = 0;
 	int r;
 
 	in->pending = 0; /* shmq_pub_send() would link it first, and come here again */
-	r = record_alone(p, pending - 1, &accepted);
+	r = record_alone(p, pending - 1, records);
 	if (in->stored > 0) /* it was not taken */
 		in->pending = pending;
-	if (r == 0)
-		r = shmq_pub_flush(p);
-	if (r != SHMQ_FULL)
-		*records = accepted;
 	return r;
 }
 
@@ -258,8 +268,9 @@ int lines_flush(struct shmq_pub *p, uint64_t *records)
 	int r = 0;
 
 	*records = 0;
-	if (in->pending == 0)
-		return 0;
+	r = accepted_flush(p, records);
+	if (r != 0 || in->pending == 0)
+		return r;
 	if (in->pending > shmq_pub_message_max(p))
 		return largest_flush(p, records);
 	count = (uint32_t)bulk_count(lines_base(p), in->pending, in->delim);
@@ -268,7 +279,7 @@ int lines_flush(struct shmq_pub *p, uint64_t *records)
 	if (r == 0)
 		r = pending_link(p, l, count);
 	if (r == 0)
-		*records = count;
+		*records += count;
 	else if (r == SHMQ_FULL)
 		pending_drop(p, count);
 	/* A run of extents is not kept while we wait, nor a copy of what was dropped. */
@@ -323,7 +334,7 @@ int shmq_pub_lines_add(shmq_pub *p, size_t bytes, uint64_t *records)
 int shmq_pub_lines_end(shmq_pub *p, uint64_t *records)
 {
 	struct lines *in = &p->lines;
-	uint64_t none, accepted = 0;
+	uint64_t none;
 	int r = p->q->forked ? broker_check(p->q, true) : 0;
 
 	if (records == NULL)
@@ -334,11 +345,9 @@ int shmq_pub_lines_end(shmq_pub *p, uint64_t *records)
 	if (r == 0)
 		r = lines_to_private(p);
 	if (r == 0 && in->stored > 0)
-		r = record_alone(p, in->stored, &accepted);
+		r = record_alone(p, in->stored, records);
 	if (r == 0)
-		r = shmq_pub_flush(p);
-	if (r != SHMQ_FULL)
-		*records += accepted;
+		r = lanes_flush(p);
 	if (r == 0 || r == SHMQ_FULL) /* else it is called again */
 		in->skip = false;
 	return r;

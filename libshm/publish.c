@@ -102,6 +102,8 @@ int lane_room(struct shmq_pub *p, struct lane *l, uint64_t bytes)
 		if (r == SHMQ_FULL) {
 			extent_look(&l->log, ring_head(&l->log, l->tail.position), &s);
 			r = pub_wait(p, l, &holder, s.in_use > 0 ? s.oldest_end : 0);
+			if (r == 0 && bytes > EXTENT_BYTES) /* only who waits may keep others away */
+				extent_want_run(&l->log);
 			if (r == 0)
 				continue;
 		}
@@ -147,6 +149,8 @@ int lane_link(struct shmq_pub *p, struct lane *l, struct frame *f)
 
 	if (r == SHMQ_FULL)
 		r = link_with_room(p, l, f);
+	else
+		wait_end(l, r);
 	if (r != 0)
 		return r;
 	/* Read once: a hostile publisher may write there too, and must not lead us out of our extents. */
@@ -369,6 +373,21 @@ int shmq_pub_send(shmq_pub *p, const struct shmq_message *m)
 	return send_plainly(p, m) ? 0 : send_any(p, m);
 }
 
+int lanes_flush(struct shmq_pub *p)
+{
+	int full = 0;
+
+	for (unsigned i = 0; i < p->topic.options.partitions; i++) {
+		int r = lane_flush(p, &p->lanes[i]);
+
+		if (r == SHMQ_FULL) /* dropped and counted */
+			full = r;
+		else if (r != 0)
+			return r;
+	}
+	return full;
+}
+
 int shmq_pub_flush(shmq_pub *p)
 {
 	uint64_t records;
@@ -376,15 +395,10 @@ int shmq_pub_flush(shmq_pub *p)
 
 	if (r == 0)
 		r = lines_flush(p, &records);
-	full = r == SHMQ_FULL ? r : 0;
-	r = full != 0 ? 0 : r;
-	for (unsigned i = 0; i < p->topic.options.partitions && r == 0; i++) {
-		r = lane_flush(p, &p->lanes[i]);
-		if (r == SHMQ_FULL) { /* dropped and counted; the other partitions go on */
-			full = r;
-			r = 0;
-		}
-	}
+	if (r != 0 && r != SHMQ_FULL)
+		return r;
+	full = r;
+	r = lanes_flush(p);
 	return r != 0 ? r : full;
 }
 
@@ -490,6 +504,7 @@ void shmq_pub_close(shmq_pub *p)
 		}
 		log_close(&l->log);
 		rows_free(&l->rows);
+		free(l->wait.seen);
 	}
 	column_free(&p->lines.private_);
 	topic_close(&p->topic);

@@ -10,6 +10,8 @@
 /* One wait for room: state over its loop, and over calls that a signal interrupts. */
 struct wait {
 	uint64_t start_ns, deadline_ns; /* CLOCK_BOOTTIME; 0: not started / no limit */
+	uint64_t looked_ns, watched_ns; /* last look; time in which somebody looked */
+	struct reader_seen *seen;       /* readers at the start; NULL: no memory for it; kept */
 	bool told;
 };
 
@@ -29,6 +31,7 @@ struct lines {
 	struct column private_; /* used: bytes of the carry there */
 	size_t stored;          /* bytes at the start of the room: carry, or pending records + carry */
 	size_t pending;         /* complete records among them that could not be linked yet */
+	uint64_t accepted;      /* records given to shmq_pub_send() and not known to be linked */
 	size_t room;            /* bytes that may be added to the place that was handed out */
 	int partition;
 	unsigned char delim;
@@ -60,6 +63,10 @@ int lane_link(struct shmq_pub *p, struct lane *l, struct frame *f);
 
 /* Links the open frame, if any. After SHMQ_FULL it is dropped and counted. */
 int lane_flush(struct shmq_pub *p, struct lane *l);
+
+/* Links all open frames: the result is the last one's that went wrong; SHMQ_FULL of one partition does
+ * not keep the others from being linked. */
+int lanes_flush(struct shmq_pub *p);
 
 /* Gives the hold back; no frame may be open. */
 void lane_leave(struct shmq_pub *p, struct lane *l);

@@ -213,6 +213,43 @@ bool reader_push_aside(const struct readers *rs, const struct holder *h, unsigne
 	return false;
 }
 
+static uint64_t readers_scan_end(const struct readers *rs)
+{
+	uint64_t used = load_seq(&rs->bell->readers_used);
+
+	return used < READERS ? used : READERS;
+}
+
+void readers_note(const struct readers *rs, unsigned partition, struct reader_seen *seen)
+{
+	uint64_t used = readers_scan_end(rs);
+
+	for (unsigned i = 0; i < READERS; i++) {
+		seen[i].word = i < used ? load_acquire(&rs->bell->readers[i]) : 0;
+		seen[i].gate = reader_word_state(seen[i].word) < READER_LIVE
+		                       ? 0 /* its row of gates may not be backed yet */
+		                       : load_acquire(reader_gate(rs, i, partition)); /* gates:raise */
+	}
+}
+
+unsigned readers_push_still(const struct readers *rs, unsigned partition, uint64_t newest,
+                            const struct reader_seen *seen)
+{
+	uint64_t used = readers_scan_end(rs);
+	unsigned pushed = 0;
+
+	for (unsigned i = 1; i < used; i++) {
+		struct holder h = {.index = i, .word = seen[i].word, .gate = seen[i].gate};
+
+		/* A word or gate that is another one by now makes the CAS fail. */
+		if (reader_word_state(h.word) == READER_CREATING ||
+		    (reader_word_state(h.word) == READER_LIVE && gate_is_of(h.gate, h.word) &&
+		     word_low_pos(h.gate) != GATE_NONE && widen_pos(h.gate, newest) < newest))
+			pushed += reader_push_aside(rs, &h, partition);
+	}
+	return pushed;
+}
+
 static void gate_move_up(const struct readers *rs, unsigned reader, unsigned partition,
                          uint64_t target)
 {

@@ -77,6 +77,15 @@ bool reader_stands(const struct readers *rs, const struct holder *h, unsigned pa
  * are left alone. True when it no longer holds. */
 bool reader_push_aside(const struct readers *rs, const struct holder *h, unsigned partition);
 
+/* All readers of a partition as they stand, and later: those that stand like that still and may be pushed
+ * aside are. Returns how many. seen: READERS entries, the caller's. */
+struct reader_seen {
+	uint64_t word, gate;
+};
+void readers_note(const struct readers *rs, unsigned partition, struct reader_seen *seen);
+unsigned readers_push_still(const struct readers *rs, unsigned partition, uint64_t newest,
+                            const struct reader_seen *seen);
+
 /* What is below `target` goes, wanted or not (purge, drop-old): moves up every gate that stands below
  * it. Readers go on holding from there, and find out by head. Who is attaching, and the virgin
  * reader, hold from head on: they need no moving. */

@@ -60,8 +60,6 @@ int ground_take(struct error *e, const struct ground *g, uint64_t end, uint64_t 
 	extent_bury_dead(l, ring_head(l, end), g->place);
 	reclaim_to(g, end, UINT64_MAX, holder);
 	r = take(e, g, end, bytes, h);
-	if (r == SHMQ_FULL && bytes > EXTENT_BYTES)
-		extent_want_run(l);
 	/* A full filesystem is an error, unless memory that we have is about to be freed: by a reader, or
 	   by us, when we find who is in the way to be dead, or need not wait for it. */
 	if (r == SHMQ_ENOSPACE && holder->word != 0 &&

@@ -151,6 +151,8 @@ static int find_word(shmq *q, const char *name, uint64_t hash, unsigned state, u
 		r = word_is_of(q, out->word, name, &out->topic);
 		if (r != 0)
 			return r;
+		if (load_seq(out->at) != out->word) /* it moved on: that is why its files were gone */
+			i--;
 	}
 	return 0;
 }

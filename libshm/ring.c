@@ -86,7 +86,7 @@ int ring_look(const struct log *l, uint64_t position)
 
 static inline bool header_ok(const struct frame *f)
 {
-	return f->header_hash == bulk_hash(f, offsetof(struct frame, header_hash));
+	return f->offset <= OFFSET_MAX && f->header_hash == bulk_hash(f, offsetof(struct frame, header_hash));
 }
 
 /* Whether all these bytes of the pool are backed by pages: reading others would fill holes of the file,
@@ -286,7 +286,7 @@ static int read_header(struct error *e, const struct log *l, uint64_t position,
 	racy_copy_line(c->data, at);
 	if (!header_ok(f) || f->position != position)
 		return passed(l, position) ? SHMQ_OVERRUN : frame_damaged(e, l, position, "header");
-	if (f->length < sizeof *f ||
+	if (f->length < sizeof *f || f->length > l->pool_bytes / 4 || /* publishers make no longer one */
 	    f->length > l->pool_bytes - (uint64_t)((const unsigned char *)at - l->pool) ||
 	    !span_reserved(l, (uint64_t)((const unsigned char *)at - l->pool), f->length))
 		return passed(l, position) ? SHMQ_OVERRUN : frame_damaged(e, l, position, "length");
@@ -418,6 +418,11 @@ int ring_link(struct error *e, struct log *l, struct tail *t, struct frame *f, u
 		own = lap_of(l, t->position);
 		if (lap >= own) { /* taken, perhaps laps ago: everything up to there is linked */
 			t->position += (lap - own) * l->slot_count + 1;
+			t->known = false;
+			continue;
+		}
+		if (skipped(l, t->position)) { /* damaged: readers are behind it */
+			t->position++;
 			t->known = false;
 			continue;
 		}

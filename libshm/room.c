@@ -11,6 +11,7 @@
 #include "publish.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define OVERRUN_NS 1000000000u
 #define TELL_NS    1000000000u
@@ -114,6 +115,38 @@ static bool made_way(struct shmq_pub *p, struct lane *l, const struct holder *ho
 	       reader_push_aside(rs, holder, partition);
 }
 
+static void wait_begin(struct shmq_pub *p, struct lane *l, uint64_t now)
+{
+	struct wait *w = &l->wait;
+
+	*w = (struct wait){.start_ns = now, .looked_ns = now, .seen = w->seen};
+	if (p->wait_ns != SHMQ_FOREVER)
+		w->deadline_ns = now + (uint64_t)p->wait_ns;
+	if (w->seen == NULL)
+		w->seen = calloc(READERS, sizeof *w->seen);
+	if (w->seen != NULL)
+		readers_note(&p->topic.readers, l->log.partition, w->seen);
+	counter_add(&p->q->counters->publisher_blocks, 1);
+}
+
+/* Once we have watched for OVERRUN_NS, all that stand as they stood when the wait began go at once: the
+ * watch word knows only the one that is farthest behind, and many would take a second each. */
+static bool still_go(struct shmq_pub *p, struct lane *l, uint64_t now)
+{
+	struct wait *w = &l->wait;
+	uint64_t since = now - w->looked_ns, newest = l->tail.position > 0 ? l->tail.position - 1 : 0;
+	bool gone;
+
+	w->looked_ns = now;
+	w->watched_ns += since < 2 * NAP_NS ? since : 2 * NAP_NS; /* as for the watch word: layout.h */
+	if (w->seen == NULL || w->watched_ns < OVERRUN_NS)
+		return false;
+	gone = readers_push_still(&p->topic.readers, l->log.partition, newest, w->seen) > 0;
+	w->watched_ns = 0;
+	readers_note(&p->topic.readers, l->log.partition, w->seen);
+	return gone;
+}
+
 int pub_wait(struct shmq_pub *p, struct lane *l, const struct holder *holder, uint64_t drop_to)
 {
 	uint64_t now = clock_ns(CLOCK_BOOTTIME);
@@ -124,12 +157,10 @@ int pub_wait(struct shmq_pub *p, struct lane *l, const struct holder *holder, ui
 		return 0;
 	if (p->topic.options.full == SHMQ_FULL_REJECT || (p->flags & SHMQ_PUB_NO_WAIT))
 		return refused(p);
-	if (w->start_ns == 0) {
-		*w = (struct wait){.start_ns = now};
-		if (p->wait_ns != SHMQ_FOREVER)
-			w->deadline_ns = now + (uint64_t)p->wait_ns;
-		counter_add(&p->q->counters->publisher_blocks, 1);
-	}
+	if (w->start_ns == 0)
+		wait_begin(p, l, now);
+	else if (still_go(p, l, now))
+		return 0;
 	if (w->deadline_ns != 0 && now >= w->deadline_ns)
 		return timed_out(p, holder);
 	if (!w->told && now - w->start_ns >= TELL_NS) {

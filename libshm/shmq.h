@@ -155,7 +155,7 @@ int shmq_topic_delete(shmq *q, const char *name);
 int shmq_topic_purge(shmq *q, const char *name, uint64_t *purged);
 
 /* Starts a new incarnation of a topic whose memory is damaged: same name and options, a new
- * number, offsets that go on beyond every old one (a multiple of 2^40, at least 2^40 more), none
+ * number, offsets that go on beyond every old one (a multiple of 2^42, at least 2^42 more), none
  * of the old messages. Attached sessions get SHMQ_GONE. Returns 0, SHMQ_ENOENT, SHMQ_ECORRUPT
  * (its options are lost), SHMQ_ELIMIT (offsets beyond 2^53), SHMQ_ENOSPACE, SHMQ_ESYSTEM. */
 int shmq_topic_repair(shmq *q, const char *name);

@@ -38,7 +38,7 @@ static inline bool topic_log_made(const struct topic *t, unsigned partition)
 /* Nobody has deleted or repaired it. Looked at behind a link: true, and the frame may be acknowledged. */
 static inline bool topic_live(const struct topic *t)
 {
-	return load_acquire(&t->file->state) == TOPIC_LIVE; /* live pairs end */
+	return load_seq(&t->file->state) == TOPIC_LIVE; /* live pairs end */
 }
 
 /* Opens a log. A publisher makes it when missing; a subscriber gets SHMQ_ENOENT. SHMQ_GONE when the topic

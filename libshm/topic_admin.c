@@ -140,6 +140,7 @@ static int delete_finish(shmq *q, const char *name, int r, uint64_t number)
 	struct topic_brief t;
 
 	if (r == SHMQ_ECORRUPT) {
+		topic_end_damaged(q, number);
 		registry_leave(q, name, number);
 		topic_remove(q, number);
 	} else if (r == 0) {
@@ -162,6 +163,10 @@ int shmq_topic_delete(shmq *q, const char *name)
 		r = topic_find(q, name, &t);
 		if (r == 0)
 			r = topic_end(q, t.number, TOPIC_DELETED);
+		else if (r == SHMQ_ENOENT)
+			break;
+		if (r == SHMQ_ENOENT) /* it was there a moment ago: look again */
+			r = SHMQ_EEXIST;
 		/* Where another was faster it may have been a repair: then it goes on elsewhere. */
 		if (r != SHMQ_EEXIST)
 			break;
@@ -259,7 +264,6 @@ int shmq_topic_purge(shmq *q, const char *name, uint64_t *purged)
 
 /* ---- repair ------------------------------------------------------------------------- */
 
-#define OFFSET_MAX (1ULL << 53) /* what a JSON number holds */
 
 static int repair_checked(shmq *q, const char *name, struct topic_brief *t)
 {

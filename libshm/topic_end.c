@@ -11,15 +11,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A topic that goes on under a new number begins this much behind every offset of the old one. The old
  * one's logs are looked at when it has MOVED; from then on each session that was about to link links one
- * frame more, and does not acknowledge it: 8,192 sessions with at most 2^26 rows each are 2^39. 8,192
- * repairs of one topic stay below 2^53, what a JSON number holds. */
-#define OFFSET_JUMP (1ULL << 40)
-/* A row takes at least the 4 bytes of its end, a frame at most 256 MiB. */
-#define ROWS_MAX (1ULL << 26)
+ * frame more, and does not acknowledge it: 8,192 sessions with at most 2^28 rows each are 2^41. 2,047
+ * repairs of one topic stay below OFFSET_MAX. */
+#define OFFSET_JUMP (1ULL << 42)
+/* A frame is at most 256 MiB, and an empty row in it its delimiter. */
+#define ROWS_MAX (1ULL << 28)
 /* What a log may have given out of which nothing can be read: two weeks at 100 million a second. */
 #define ROWS_UNKNOWN (1ULL << 47)
 
@@ -30,10 +32,12 @@
 /* Behind the newest frame that can be read, and all rows that damaged ones behind it can have had. */
 static uint64_t log_beyond(const struct log *l, uint64_t first_offset)
 {
-	uint64_t end = ring_end(l), lost;
+	uint64_t end, lost;
 	struct error e;
 	struct frame f;
 
+	fence_seq(); /* offset:link; behind the load or CAS of MOVED: who linked before it is seen here */
+	end = ring_end(l);
 	for (uint64_t i = end; i > 0 && end - i < l->slot_count; i--)
 		if (ring_peek(&e, l, i - 1, &f) == 0)
 			return f.offset + f.count + (end - i) * ROWS_MAX;
@@ -230,6 +234,28 @@ int topic_end(shmq *q, uint64_t number, uint64_t state)
 	return r;
 }
 
+void topic_end_damaged(shmq *q, uint64_t number)
+{
+	struct error e;
+	uint64_t live = TOPIC_LIVE;
+	struct stat st;
+	void *at = MAP_FAILED;
+	int dir = topic_dir_open(&e, q, number);
+	int fd = dir < 0 ? -1 : openat(dir, "topic", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_size == (off_t)sizeof(struct topic_file))
+		at = mmap(NULL, sizeof(struct topic_file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at != MAP_FAILED) {
+		cas_seq(&((struct topic_file *)at)->state, &live, TOPIC_DELETED); /* end:live */
+		munmap(at, sizeof(struct topic_file));
+	}
+	if (fd >= 0)
+		close(fd);
+	if (dir >= 0)
+		close(dir);
+}
+
 /* What is left to do for a topic whose state says that it is over. 0, or an error: not now. */
 static int topic_finish(shmq *q, const struct topic_brief *t)
 {
@@ -300,6 +326,14 @@ static void sweep_registered(shmq *q, uint64_t number)
 		topic_find(q, t.name, &now);
 }
 
+static bool has_bell(const shmq *q, uint64_t number)
+{
+	char path[48];
+
+	snprintf(path, sizeof path, "%llu/bell", (unsigned long long)number);
+	return faccessat(q->topics_dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
 /* One directory of t/ whose number was not registered a moment ago. */
 static void sweep_one(shmq *q, uint64_t number)
 {
@@ -314,7 +348,10 @@ static void sweep_one(shmq *q, uint64_t number)
 	   to is put in its place here: so what the name stands for now is final. What cannot be told is
 	   left alone. */
 	r = topic_find(q, t.name, &now);
-	if (r == SHMQ_ENOENT || (r == 0 && now.number != number))
+	/* A bell is made only in what stood in the registry: a word that is lost since is damage, and no
+	   reason to delete anything. */
+	if ((r == SHMQ_ENOENT || (r == 0 && now.number != number)) &&
+	    (t.state != TOPIC_LIVE || !has_bell(q, number)))
 		topic_remove(q, number);
 }
 

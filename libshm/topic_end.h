@@ -25,6 +25,10 @@ int topic_offset_beyond(shmq *q, const struct topic_brief *topic, uint64_t *offs
 /* LIVE -> state. 0; SHMQ_EEXIST: another was faster; or an error. topic_find() does the rest. */
 int topic_end(shmq *q, uint64_t number, uint64_t state);
 
+/* LIVE -> DELETED of a topic whose file is damaged, as far as that can be had: its publishers look at
+ * the state word. */
+void topic_end_damaged(shmq *q, uint64_t number);
+
 /* Wakes who sleeps in the topic and removes its files: of a number that no name stands for. */
 void topic_remove(shmq *q, uint64_t number);
 

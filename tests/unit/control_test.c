@@ -160,7 +160,7 @@ static void repair_offsets(void)
 	flood();
 	on_mkdir = (struct hook){flood, NULL, 0};
 	is_i64(shmq_topic_repair(q, "t"), 0, "repaired while a publisher goes on");
-	ok(first_offset(q, "t") >= 40000000 + (1ULL << 40), "they begin behind all of it");
+	ok(first_offset(q, "t") >= 40000000 + (1ULL << 42), "they begin behind all of it");
 	shmq_pub_close(pub);
 	/* Moved, and nothing more. */
 	topic_find(q, "t", &t);
@@ -171,7 +171,7 @@ static void repair_offsets(void)
 		_exit(0);
 	}
 	wait(NULL);
-	ok(first_offset(q, "t") >= t.first_offset + (1ULL << 40), "again, finished by another");
+	ok(first_offset(q, "t") >= t.first_offset + (1ULL << 42), "again, finished by another");
 	shmq_close(other), shmq_close(q);
 }
 
@@ -194,7 +194,7 @@ static void damage_newest(unsigned slot)
 /* A frame at offset 2^40 - 1000, `frames` in all, the newest damaged. */
 static void repair_lost_rows(unsigned frames)
 {
-	const uint64_t first = (1ULL << 40) - 1000; /* so that the jump does not hide them */
+	const uint64_t first = (1ULL << 42) - 1000; /* so that the jump does not hide them */
 	struct topic_brief t;
 	uint64_t beyond = 0;
 	char path[96];
@@ -302,7 +302,7 @@ static void observed(void)
 	shmq_open(&see, &o);
 	is_i64(shmq_topic_info(see, "t", &info), 0, "a topic that moves is there");
 	ok(info.number == 2 && info.unread, "under its new number");
-	is_u64(first_offset(see, "t"), 1ULL << 40, "with the offset that it will have");
+	is_u64(first_offset(see, "t"), 1ULL << 42, "with the offset that it will have");
 	is_u64(left_over(), 4, "nothing was finished by looking");
 	shmq_close(see);
 	shmq_topic_info(q, "t", &info); /* finishes it */
