@@ -34,6 +34,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #if defined(__SANITIZE_THREAD__)
 #define UNDER_TSAN 1
@@ -164,8 +165,9 @@ static inline void racy_copy_line(void *to, const void *from)
 #ifdef UNDER_TSAN
 	racy_copy(to, from, 64);
 #else
-	for (unsigned i = 0; i < 8; i++)
-		((uint64_t *)to)[i] = ((const volatile uint64_t *)from)[i];
+	memcpy(to, from, 64);
+	/* The compiler must not look at the source again, where it thinks that it knows the copy. */
+	__asm__ volatile("" : : : "memory");
 #endif
 }
 

@@ -393,6 +393,8 @@ int shmq_pub_flush(shmq_pub *p)
 	uint64_t records;
 	int full, r = pub_check(p);
 
+	if (p->topic.options.partitions == 1 && !lines_waiting(&p->lines) && r == 0)
+		return lane_flush(p, &p->lanes[0]);
 	if (r == 0)
 		r = lines_flush(p, &records);
 	if (r != 0 && r != SHMQ_FULL)

@@ -38,6 +38,12 @@ struct lines {
 	bool skip;              /* the record that began was refused: drop it up to its delimiter */
 };
 
+/* Whether something of it is to be linked before anything else. */
+static inline bool lines_waiting(const struct lines *in)
+{
+	return in->pending > 0 || in->accepted > 0;
+}
+
 struct shmq_pub {
 	shmq *q;
 	struct topic topic;

@@ -148,16 +148,21 @@ static bool frame_is_at(const struct log *l, uint64_t w, uint64_t position)
 	return header_ok(&f) && f.position == position;
 }
 
+static __attribute__((noinline)) bool really_skipped(const struct log *l, uint64_t position, uint64_t w)
+{
+	return frame_is_at(l, w, position + 1) &&
+	       slot_word_lap(load_acquire(slot_of(l, position))) < lap_of(l, position); /* read:link */
+}
+
 /* The slot looks empty, but the next one is linked: then it is damaged. */
-static bool skipped(const struct log *l, uint64_t position)
+static inline bool skipped(const struct log *l, uint64_t position)
 {
 	uint64_t w;
 
 	if (!slot_backed(l, position + 1))
 		return false;
 	w = load_acquire(slot_of(l, position + 1)); /* read pairs link */
-	return slot_word_lap(w) == lap_of(l, position + 1) && frame_is_at(l, w, position + 1) &&
-	       slot_word_lap(load_acquire(slot_of(l, position))) < lap_of(l, position); /* read:link */
+	return slot_word_lap(w) == lap_of(l, position + 1) && really_skipped(l, position, w);
 }
 
 uint64_t ring_walk(const struct log *l, uint64_t from)
