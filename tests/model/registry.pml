@@ -148,7 +148,16 @@ inline find_live()
 #endif
 		if
 		:: IS_LIVE(w) && !gone[NUMBER(w)] -> break
+#ifndef NO_REREAD
+		:: IS_LIVE(w) && gone[NUMBER(w)] ->	/* why: nobody's, or has the word moved on? */
+			if
+			:: word[i] == w -> i++
+			:: else
+			fi
+		:: !IS_LIVE(w) -> i++
+#else
 		:: else -> i++
+#endif
 		fi
 	od
 }
