@@ -28,6 +28,9 @@ compile() {
 
 # ---- all pages ----
 
+# Pages of Debian's that ours refer to. Which of them are installed differs from machine to machine.
+OTHERS="cat.1 execve.2 fork.2 futex.2 linkat.2 logind.conf.5 posix_fallocate.3 strftime.3 systemd-logind.8 tmpfs.5"
+
 @test "every reference to a manual, a section and a function leads somewhere" {
 	for page in "$MAN"/*.[1-8]; do
 		while read -r name section; do
@@ -35,8 +38,8 @@ compile() {
 			if [[ $name == mq* || $name == shmq* ]]; then
 				[ -f "$MAN/$name.$section" ]
 				[[ $name.$section != "${page##*/}" ]]
-			elif [ -e /usr/share/man/man2/fork.2.gz ]; then # where manuals are installed at all
-				ls /usr/share/man/man"$section"/"$name.$section"*
+			else
+				[[ " $OTHERS " == *" $name.$section "* ]]
 			fi
 		done < <(sed -nE 's/^\.Xr ([^ ]+) ([0-9]).*/\1 \2/p' "$page")
 		while read -r section; do
