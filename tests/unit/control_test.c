@@ -281,6 +281,77 @@ static void lost_repair(void)
 	shmq_close(q);
 }
 
+static void repair_other(void)
+{
+	said = shmq_topic_repair(other, "t");
+}
+
+static void create_other(void)
+{
+	said = shmq_topic_create(other, "t", NULL);
+	on_open = (struct hook){repair_other, "2", O_RDONLY};
+}
+
+static void repair_before_end(void)
+{
+	on_open = (struct hook){repair_other, "4", O_RDONLY};
+}
+
+/* Files that are gone by the time they are opened: the name's word has moved on. */
+static void word_moves_on(void)
+{
+	struct shmq_topic_info info = {0};
+	shmq *q;
+
+	begin("repaired while another one looks it up");
+	q = broker(), other = broker();
+	on_open = (struct hook){create_other, "1", O_RDONLY};
+	is_i64(shmq_topic_create(q, "t", NULL), SHMQ_EEXIST, "who creates it, too, comes second");
+	is_u64(left_over(), 2, "there is one topic");
+	ok(said == 0 && shmq_topic_info(q, "t", &info) == 0 && info.number == 3,
+	   "the repaired one");
+	on_open = (struct hook){repair_other, "3", O_RDONLY};
+	is_i64(shmq_topic_info(q, "t", &info), 0, "who looks at it finds it");
+	ok(said == 0 && info.number == 4, "under its new number");
+	on_open = (struct hook){repair_before_end, "4", O_RDONLY};
+	is_i64(shmq_topic_delete(q, "t"), 0, "who deletes it has deleted it");
+	ok(said == 0 && on_open.run == NULL, "though it was repaired on the way");
+	is_i64(shmq_topic_info(q, "t", &info), SHMQ_ENOENT, "nothing stands behind it");
+	is_u64(left_over(), 0, "and nothing is left");
+	shmq_close(other), shmq_close(q);
+}
+
+static void damage_topic_file(void)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/t/1/topic", dir);
+	fd = open(path, O_RDWR);
+	if (pwrite(fd, "garbage", 7, offsetof(struct topic_file, created_ns)) != 7)
+		printf("# cannot damage %s\n", path);
+	close(fd);
+}
+
+/* With the memory at hand: it has no other reason to look whether the topic is there. */
+static void delete_damaged(void)
+{
+	struct shmq_message m = {.value = "m", .value_len = 1};
+	shmq *q;
+
+	begin("a damaged topic is deleted under its publisher");
+	q = broker(), other = broker();
+	shmq_pub_open(other, "t", NULL, &pub, NULL);
+	shmq_pub_send(pub, &m);
+	is_i64(shmq_pub_flush(pub), 0, "it publishes");
+	damage_topic_file();
+	is_i64(shmq_topic_delete(q, "t"), 0, "the topic is deleted");
+	shmq_pub_send(pub, &m);
+	is_i64(shmq_pub_flush(pub), SHMQ_GONE, "the publisher is told");
+	is_u64(left_over(), 0, "nothing is left");
+	shmq_pub_close(pub), shmq_close(other), shmq_close(q);
+}
+
 /* A handle that only observes changes nothing, and sees what will be there. */
 static void observed(void)
 {
@@ -449,6 +520,80 @@ static void sweep_finishes(void)
 	shmq_close(q);
 }
 
+static const char *moved; /* the name of topic 1 */
+
+static void finish_repair(void)
+{
+	struct shmq_topic_info info = {0};
+
+	said = shmq_topic_info(other, moved, &info);
+}
+
+/* The sweep has met topic 3, and is about to ask what its name stands for: topic 1, still. */
+static void finish_in_lookup(void)
+{
+	on_open = (struct hook){finish_repair, "1", O_RDONLY};
+}
+
+/* The sweep has seen that topic 1 is alive, and not yet what stands in t/. */
+static void repair_and_die(void)
+{
+	if (fork() == 0) {
+		on_open = state_changed;
+		shmq_topic_repair(broker(), moved);
+		_exit(0);
+	}
+	wait(NULL);
+	on_open = (struct hook){finish_in_lookup, "3", O_RDONLY};
+}
+
+static void sweep_and_repair(void)
+{
+	bool ordered = bulk_hash("t", 1) % NAMES < bulk_hash("u", 1) % NAMES;
+	struct shmq_topic_info info = {0};
+	shmq *q;
+
+	begin("a repair that another one finishes during a sweep");
+	moved = ordered ? "t" : "u"; /* a sweep meets it first */
+	q = broker(), other = broker();
+	shmq_topic_create(q, moved, NULL);
+	shmq_topic_create(q, ordered ? "u" : "t", NULL);
+	on_open = (struct hook){repair_and_die, "2", O_RDONLY};
+	said = -1;
+	is_i64(shmq_topic_delete(q, "nothing"), SHMQ_ENOENT, "a sweep");
+	is_i64(said, 0, "the repair was finished meanwhile");
+	is_i64(shmq_topic_info(q, moved, &info), 0, "the topic is there");
+	is_u64(info.number, 3, "under its new number");
+	is_u64(left_over(), 4, "with its files");
+	shmq_close(other), shmq_close(q);
+}
+
+/* Both creators are dead; what somebody has opened did stand in the registry. */
+static void sweep_lost_word(void)
+{
+	shmq *q;
+
+	begin("topics without a name");
+	q = broker();
+	if (fork() == 0) {
+		shmq *a = broker();
+
+		shmq_topic_create(a, "t", NULL);
+		shmq_topic_create(a, "u", NULL);
+		die();
+	}
+	wait(NULL);
+	shmq_pub_open(q, "t", NULL, &pub, NULL);
+	send_one(pub, 5, 0);
+	shmq_pub_close(pub);
+	registry_leave(q, "t", 1);
+	registry_leave(q, "u", 2);
+	is_u64(left_over(), 6, "two, one was opened");
+	shmq_topic_delete(q, "nothing");
+	is_u64(left_over(), 4, "a sweep takes the other one");
+	shmq_close(q);
+}
+
 static void fill_window(shmq *q, unsigned state, uint64_t number, unsigned step)
 {
 	uint64_t hash = bulk_hash("victim", 6);
@@ -526,6 +671,8 @@ int main(void)
 	repair_lost_rows(2);
 	ghost_open();
 	lost_repair();
+	word_moves_on();
+	delete_damaged();
 	observed();
 	looking();
 	impossible_options();
@@ -533,6 +680,8 @@ int main(void)
 	sweep_spares();
 	sweep_races();
 	sweep_finishes();
+	sweep_and_repair();
+	sweep_lost_word();
 	full_window();
 	no_descriptors();
 	shell("rm -rf %s", dir);

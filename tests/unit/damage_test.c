@@ -259,7 +259,7 @@ static void flips(void)
 	need(shmq_topic_delete(q, "flips"));
 }
 
-/* ---- slots full of ones, logs that are not there ---- */
+/* ---- slots full of ones ---- */
 
 static void slots_of_ones(void)
 {
@@ -301,6 +301,72 @@ static void slots_of_ones(void)
 	is_i64(publish(p, "new"), 0, "slots of ones: and goes on");
 	shmq_pub_close(p);
 }
+
+/* ---- a damaged slot behind the newest frame that a publisher, or a subscriber, has seen ---- */
+
+/* A publisher that comes late would take a free slot for the end. */
+static void late_publisher(void)
+{
+	shmq_pub *late, *other;
+	char text[256] = "";
+	struct place at;
+	shmq_sub *s;
+
+	topic("late", 1);
+	late = publisher(q, "late", 0, 0);
+	other = publisher(q, "late", 0, 0);
+	s = subscriber(q, "late", 0);
+	step(publish(late, "0"));
+	for (int i = 1; i < 5; i++)
+		step(publish(other, (char[]){(char)('0' + i), '\0'}));
+	read_all(s, text, sizeof text);
+	at = place_of(q, "late");
+	at.slots[2 * 8 + 3] ^= 1; /* of an earlier lap, as far as one can see */
+	is_i64(publish(late, "new"), 0, "a late publisher and a damaged slot");
+	text[0] = '\0';
+	is_i64(read_all(s, text, sizeof text), SHMQ_EMPTY, "a subscriber that was behind the slot");
+	is_str(text, "new ", "reads what it has published");
+	munmap(at.log, at.bytes);
+	shmq_sub_close(s);
+	s = subscriber(q, "late", SHMQ_SUB_BROWSE);
+	text[0] = '\0';
+	is_i64(read_all(s, text, sizeof text), SHMQ_ECORRUPT, "another one is told of the slot");
+	is_i64(read_all(s, text, sizeof text), SHMQ_EMPTY, "and goes on");
+	is_str(text, "0 1 3 4 new ", "behind it");
+	shmq_sub_close(s);
+	shmq_pub_close(other);
+	shmq_pub_close(late);
+}
+
+/* Looking at one slot finds nothing new: only a read finds what is behind it. */
+static void sleeper(void)
+{
+	int64_t start = now_ms();
+	char text[256] = "";
+	struct place at;
+	shmq_sub *s;
+	shmq_pub *p;
+
+	topic("sleeper", 1);
+	p = publisher(q, "sleeper", 0, 0);
+	s = subscriber(q, "sleeper", SHMQ_SUB_HOLD);
+	step(publish(p, "0"));
+	read_all(s, text, sizeof text);
+	for (int i = 1; i < 5; i++)
+		step(publish(p, (char[]){(char)('0' + i), '\0'}));
+	at = place_of(q, "sleeper");
+	memset(at.slots + 8, 0, 8);
+	munmap(at.log, at.bytes);
+	is_i64(shmq_sub_wait(&s, 1, 5000000000), 0, "a subscriber sleeps at a damaged slot");
+	ok(now_ms() - start < 4000, "not for ever: %d ms", (int)(now_ms() - start));
+	is_i64(read_all(s, text, sizeof text), SHMQ_ECORRUPT, "it is told");
+	is_i64(read_all(s, text, sizeof text), SHMQ_EMPTY, "and goes on");
+	is_str(text, "0 2 3 4 ", "behind it");
+	shmq_sub_close(s);
+	shmq_pub_close(p);
+}
+
+/* ---- logs that are not there ---- */
 
 static void log_that_is_not_there(void)
 {
@@ -384,6 +450,8 @@ int main(void)
 	q = broker();
 	flips();
 	slots_of_ones();
+	late_publisher();
+	sleeper();
 	log_that_is_not_there();
 	shmq_close(q);
 	if (small_filesystem())

@@ -327,6 +327,56 @@ static void nothing_overtakes(void)
 	shmq_pub_close(p);
 }
 
+/* ---- a record that is accepted alone, and interrupted before it is linked ---- */
+
+/* The interrupted call may be _end (of an unterminated record) or _add (of the largest). */
+static int interrupted_call(shmq_pub *p, bool largest, uint64_t *records)
+{
+	size_t left = shmq_pub_message_max(p) + 1, room;
+	char *to;
+
+	if (!largest)
+		return shmq_pub_lines_end(p, records);
+	for (;;) {
+		need(shmq_pub_lines_room(p, -1, '\n', (void **)&to, &room));
+		if (room >= left)
+			break;
+		memset(to, 'x', room);
+		need(shmq_pub_lines_add(p, room, NULL));
+		left -= room;
+	}
+	memset(to, 'x', left - 1);
+	to[left - 1] = '\n';
+	return shmq_pub_lines_add(p, left, records);
+}
+
+static void interrupted_alone(const char *name, bool largest)
+{
+	struct shmq_topic_options o = {.slots = 8, .pool_bytes = 1 << 20};
+	shmq_pub *p = topic(name, &o, 0), *other = publisher(q, name, SHMQ_PUB_NO_WAIT, 0);
+	uint64_t records = 9;
+	char want[32];
+
+	snprintf(want, sizeof want, largest ? "(%zu) " : "AAA ", shmq_pub_message_max(p));
+	if (!largest)
+		step(feed(p, -1, "AAA"));
+	publish_until_full(other, "m");
+	shmq_pub_idle(other);
+	timer(20);
+	is_i64(interrupted_call(p, largest, &records), SHMQ_INTERRUPTED, "%s: interrupted", name);
+	timer(0);
+	is_u64(records, 0, "%s: it is not linked yet", name);
+	step(shmq_topic_purge(q, name, NULL));
+	is_i64(shmq_pub_lines_add(p, 0, &records), 0, "%s: the next call, with 0 bytes", name);
+	is_u64(records, 1, "%s: counts it", name);
+	is_str(contents(q, name, -1), want, "%s: and has linked it", name);
+	is_i64(shmq_pub_lines_end(p, &records), 0, "%s: the end", name);
+	is_u64(records, 0, "%s: does not count it again", name);
+	is_str(contents(q, name, -1), want, "%s: it is there once", name);
+	shmq_pub_close(other);
+	shmq_pub_close(p);
+}
+
 /* ---- a room is void after any other call ---- */
 
 static void stale_room(void *argument)
@@ -376,6 +426,8 @@ int main(void)
 	full_at_the_end("full-pool", true);
 	full_in_between();
 	nothing_overtakes();
+	interrupted_alone("unterminated", false);
+	interrupted_alone("largest", true);
 	need(shmq_topic_create(q, "stale", NULL));
 	for (size_t i = 0; i < sizeof between / sizeof *between; i++)
 		is_i64(finish(start(stale_room, (void *)(uintptr_t)between[i])), -SHMQ_EINVAL,

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* room_test.c - full topics: who is waited for, for how long, and who is not. */
-#include <sys/time.h>
-
 #include "scratch.h"
 #include "small_fs.h"
 #include "topic.h"
@@ -30,27 +28,6 @@ static shmq_sub *still_subscriber(const char *name, unsigned flags)
 }
 
 /* ---- waits ---- */
-
-static void on_alarm(int signal)
-{
-	(void)signal;
-}
-
-static void timer(long ms)
-{
-	struct sigaction a = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
-	struct itimerval t = {{0, ms * 1000}, {0, ms * 1000}};
-	static struct itimerval limit; /* of the whole test (scratch.h) */
-
-	if (ms > 0) {
-		setitimer(ITIMER_REAL, &t, &limit);
-		sigaction(SIGALRM, &a, NULL);
-	} else {
-		setitimer(ITIMER_REAL, &limit, NULL);
-		a.sa_handler = SIG_DFL;
-		sigaction(SIGALRM, &a, NULL);
-	}
-}
 
 /* Publishes one message, going on after each signal; how it ended, and after how long. */
 static int publish_among_signals(shmq_pub *p, int64_t *ms, unsigned *interrupted)
@@ -98,6 +75,32 @@ static void signals_do_not_restart_a_wait(void)
 	shmq_sub_close(s);
 }
 
+/* A wait is interrupted, and there is room before it goes on: the next one has its whole time. */
+static void a_wait_that_is_over(void)
+{
+	struct shmq_message m = {.value = "m", .value_len = 1};
+	shmq_pub *p, *quick;
+	int64_t start;
+
+	topic("over", SHMQ_FULL_BLOCK);
+	p = publisher(q, "over", 0, 200);
+	quick = publisher(q, "over", SHMQ_PUB_NO_WAIT, 0);
+	publish_until_full(quick, "m");
+	step(shmq_pub_send(p, &m));
+	timer(20);
+	is_i64(shmq_pub_flush(p), SHMQ_INTERRUPTED, "a wait is interrupted");
+	timer(0);
+	step(shmq_topic_purge(q, "over", NULL));
+	is_i64(shmq_pub_flush(p), 0, "then there is room at once");
+	pause_ms(300);
+	publish_until_full(quick, "m");
+	start = now_ms();
+	is_i64(publish(p, "m"), SHMQ_TIMEOUT, "the next wait of 0.2 s ends");
+	ok(now_ms() - start >= 200, "after %d ms", (int)(now_ms() - start));
+	shmq_pub_close(quick);
+	shmq_pub_close(p);
+}
+
 /* ---- who stands still is overrun by those who do not wait, too ---- */
 
 static void refusals_overrun(enum shmq_full full, unsigned pub_flags, const char *what)
@@ -127,6 +130,38 @@ static void refusals_overrun(enum shmq_full full, unsigned pub_flags, const char
 	ok(shmq_sub_missed(s) > 0, "%s: how many it missed", what);
 	shmq_pub_close(p);
 	shmq_sub_close(s);
+}
+
+#define STILL 8 /* with a second for each it would be too late */
+
+static void all_that_stand_still(void)
+{
+	shmq_sub *still[STILL], *reads;
+	char text[256] = "";
+	struct shmq_batch b;
+	unsigned told = 0;
+	int64_t start;
+	shmq_pub *p;
+
+	topic("still", SHMQ_FULL_BLOCK);
+	for (int i = 0; i < STILL; i++)
+		still[i] = subscriber(q, "still", 0);
+	reads = still_subscriber("still", 0); /* for now */
+	read_all(reads, text, sizeof text);
+	p = publisher(q, "still", 0, LATE_MS);
+	start = now_ms();
+	is_i64(publish(p, "last"), 0, "%d subscribers that stand still are overrun", STILL);
+	ok(now_ms() - start < LATE_MS, "at once: after %d ms", (int)(now_ms() - start));
+	for (int i = 0; i < STILL; i++) {
+		told += shmq_sub_next(still[i], &b) == SHMQ_OVERRUN;
+		shmq_sub_close(still[i]);
+	}
+	is_u64(told, STILL, "all of them are told");
+	text[0] = '\0';
+	is_i64(read_all(reads, text, sizeof text), SHMQ_EMPTY, "one that has read is not");
+	is_str(text, "last ", "and reads on");
+	shmq_pub_close(p);
+	shmq_sub_close(reads);
 }
 
 /* A subscriber that does not finish attaching holds everything: until it is sent back. */
@@ -414,8 +449,10 @@ int main(void)
 	scratch_begin(60);
 	q = broker();
 	signals_do_not_restart_a_wait();
+	a_wait_that_is_over();
 	refusals_overrun(SHMQ_FULL_REJECT, 0, "reject");
 	refusals_overrun(SHMQ_FULL_BLOCK, SHMQ_PUB_NO_WAIT, "no-wait");
+	all_that_stand_still();
 	attaching_for_ever();
 	standing_still_together();
 	gone_is_not_full(SHMQ_FULL_REJECT, 0, "reject-gone");

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -216,6 +217,28 @@ TAP_UNUSED static void pause_ms(int64_t ms)
 
 	while (nanosleep(&t, &t) < 0)
 		;
+}
+
+TAP_UNUSED static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* A signal every `ms`; 0: no more. */
+TAP_UNUSED static void timer(long ms)
+{
+	struct sigaction a = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+	struct itimerval t = {{0, ms * 1000}, {0, ms * 1000}};
+	static struct itimerval limit; /* of the whole test: scratch_begin() */
+
+	if (ms > 0) {
+		sigaction(SIGALRM, &a, NULL);
+		setitimer(ITIMER_REAL, &t, &limit);
+	} else {
+		setitimer(ITIMER_REAL, &limit, NULL);
+		a.sa_handler = SIG_DFL;
+		sigaction(SIGALRM, &a, NULL);
+	}
 }
 
 /* Another process, which dies with this one. It must open its own broker handle. */
