@@ -3,6 +3,7 @@
  * damage_test.c - damaged memory is an error or the right message: never a wrong one, never a
  * signal, never for ever; and looking at it touches no page that is not there.
  */
+#include "bulk.h"
 #include "layout.h"
 #include "scratch.h"
 #include "small_fs.h"
@@ -366,6 +367,29 @@ static void sleeper(void)
 	shmq_pub_close(p);
 }
 
+/* ---- a checksum that fits, of a header that cannot be ---- */
+
+static void impossible_offset(void)
+{
+	struct outcome o;
+	struct place at;
+	struct frame *f;
+	shmq_pub *p;
+
+	topic("offset", 1);
+	publish_frames("offset");
+	at = place_of(q, "offset");
+	f = (void *)frame_of(&at, FRAMES - 1);
+	f->offset = OFFSET_MAX + 1;
+	f->header_hash = bulk_hash(f, offsetof(struct frame, header_hash));
+	o = browse(q, "offset");
+	ok(o.frames == FRAMES - 1 && o.errors == 1 && o.wrong == 0, "no offset is beyond 2^53");
+	p = publisher(q, "offset", 0, 0);
+	is_i64(publish(p, "new"), SHMQ_ECORRUPT, "and none goes on from there");
+	shmq_pub_close(p);
+	munmap(at.log, at.bytes);
+}
+
 /* ---- logs that are not there ---- */
 
 static void log_that_is_not_there(void)
@@ -452,6 +476,7 @@ int main(void)
 	slots_of_ones();
 	late_publisher();
 	sleeper();
+	impossible_offset();
 	log_that_is_not_there();
 	shmq_close(q);
 	if (small_filesystem())

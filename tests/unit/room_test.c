@@ -444,6 +444,26 @@ static void no_space_for_a_run(void)
 	shmq_close(own);
 }
 
+/* A publisher that does not wait keeps no memory free for what it was refused. */
+static void refused_large(void)
+{
+	struct shmq_topic_options o = {.pool_bytes = 8 << 18, .full = SHMQ_FULL_REJECT};
+	static char small[200000], large[400000]; /* an extent, two */
+	unsigned before = 0, after = 0;
+	shmq_pub *p;
+
+	need(shmq_topic_create(q, "refused", &o));
+	p = publisher(q, "refused", 0, 0);
+	while (publish_bytes(p, small, sizeof small) == 0)
+		before++;
+	is_i64(publish_bytes(p, large, sizeof large), SHMQ_FULL, "a large message is refused");
+	step(shmq_topic_purge(q, "refused", NULL));
+	while (publish_bytes(p, small, sizeof small) == 0)
+		after++;
+	is_u64(after + 1, before, "then there is room for as many small ones, but for one kept");
+	shmq_pub_close(p);
+}
+
 int main(void)
 {
 	scratch_begin(60);
@@ -459,6 +479,7 @@ int main(void)
 	gone_is_not_full(SHMQ_FULL_BLOCK, SHMQ_PUB_NO_WAIT, "no-wait-gone");
 	drop_old_with_nobody_reading();
 	large_is_not_starved();
+	refused_large();
 	shmq_close(q);
 	if (small_filesystem()) {
 		no_space("control", true, false, SHMQ_FULL_BLOCK);
