@@ -154,7 +154,8 @@ static __attribute__((noinline)) bool really_skipped(const struct log *l, uint64
 	       slot_word_lap(load_acquire(slot_of(l, position))) < lap_of(l, position); /* read:link */
 }
 
-/* The slot looks empty, but the next one is linked: then it is damaged. */
+/* The slot looks empty, but the next one is linked: then it is damaged. Of two damaged neighbours the
+ * first is taken for the end. */
 static inline bool skipped(const struct log *l, uint64_t position)
 {
 	uint64_t w;
@@ -422,7 +423,11 @@ int ring_link(struct error *e, struct log *l, struct tail *t, struct frame *f, u
 		lap = slot_word_lap(w);
 		own = lap_of(l, t->position);
 		if (lap >= own) { /* taken, perhaps laps ago: everything up to there is linked */
-			t->position += (lap - own) * l->slot_count + 1;
+			uint64_t newer = (lap - own) * l->slot_count;
+
+			if (newer > 0 && frame_is_at(l, w, t->position + newer)) /* or damage */
+				t->position += newer;
+			t->position++;
 			t->known = false;
 			continue;
 		}
