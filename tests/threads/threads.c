@@ -21,6 +21,7 @@
 #include "tap.h"
 
 #define STILL_SECONDS 15u
+#define END_SECONDS   60 /* from the end of the time until all have ended, at most */
 
 __attribute__((visibility("default"))) const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
@@ -161,6 +162,8 @@ static void watch(unsigned count, unsigned seconds)
 			last[i] = threads[i].steps;
 			if (still[i] > STILL_SECONDS * 10)
 				wrong(&threads[i], "stands still in %s", threads[i].call);
+			if (tick > (seconds + END_SECONDS) * 10)
+				wrong(&threads[i], "comes to no end in %s", threads[i].call);
 		}
 	}
 }

@@ -61,8 +61,10 @@ static bool accepted(struct writer *w, int result)
 {
 	if (result == 0)
 		return true;
-	if (result == SHMQ_TIMEOUT)
+	if (result == SHMQ_TIMEOUT) { /* a topic that nobody has read yet holds for its first reader */
+		w->gone = stop && w->t->topic == CHURN;
 		return false;
+	}
 	w->gone = true; /* right in CHURN only */
 	topic_error(w->t, result);
 	return false;
