@@ -405,10 +405,35 @@ static inline void frame_seal(struct frame *f, const struct tail *t, uint64_t no
 	f->header_hash = bulk_hash(f, offsetof(struct frame, header_hash));
 }
 
+/* Head, laps and frames contradict each other: there is no end to link at. */
+static int link_nowhere(struct error *e, const struct log *l, struct tail *t, uint64_t from)
+{
+	t->position = from;
+	t->known = false;
+	return fail(e, SHMQ_ECORRUPT,
+	            "partition %u: its head or its slots are ahead of its newest frame; start anew with: "
+	            "mqd topic repair",
+	            l->partition);
+}
+
+/* Behind a slot that is taken, `newer` positions further round when its frame says so, too. False when
+ * more slots than there are had a lap that their frame did not confirm. */
+static bool link_past(const struct log *l, struct tail *t, uint64_t w, uint64_t newer, uint64_t *damaged)
+{
+	if (newer > 0 && frame_is_at(l, w, t->position + newer))
+		t->position += newer;
+	else if (newer > 0 && ++*damaged > l->slot_count)
+		return false;
+	t->position++;
+	t->known = false;
+	return true;
+}
+
 int ring_link(struct error *e, struct log *l, struct tail *t, struct frame *f, uint64_t unit,
               uint64_t now_ns)
 {
 	const uint64_t from = t->position;
+	uint64_t damaged = 0;
 
 	for (;;) {
 		uint64_t w, lap, own, head;
@@ -423,12 +448,8 @@ int ring_link(struct error *e, struct log *l, struct tail *t, struct frame *f, u
 		lap = slot_word_lap(w);
 		own = lap_of(l, t->position);
 		if (lap >= own) { /* taken, perhaps laps ago: everything up to there is linked */
-			uint64_t newer = (lap - own) * l->slot_count;
-
-			if (newer > 0 && frame_is_at(l, w, t->position + newer)) /* or damage */
-				t->position += newer;
-			t->position++;
-			t->known = false;
+			if (!link_past(l, t, w, (lap - own) << l->slot_shift, &damaged))
+				return link_nowhere(e, l, t, from);
 			continue;
 		}
 		if (skipped(l, t->position)) { /* damaged: readers are behind it */
@@ -441,11 +462,7 @@ int ring_link(struct error *e, struct log *l, struct tail *t, struct frame *f, u
 			t->known = false;
 			if (load_acquire(slot_of(l, t->position)) != w) /* read pairs link */
 				continue;
-			t->position = from;
-			return fail(e, SHMQ_ECORRUPT,
-			            "partition %u: its head is ahead of its newest frame; start anew with: "
-			            "mqd topic repair",
-			            l->partition);
+			return link_nowhere(e, l, t, from);
 		}
 		if (!t->known) { /* before anything is reclaimed on the word of a damaged slot */
 			r = tail_learn(e, l, t, w);
