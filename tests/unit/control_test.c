@@ -19,17 +19,7 @@ static const struct hook state_changed = {die_next, "topic", O_RDWR};
 /* What stands in t/, and in its directories. */
 static unsigned left_over(void)
 {
-	char command[128];
-	unsigned n = 999;
-	FILE *f;
-
-	snprintf(command, sizeof command, "find %s/t -mindepth 1 | wc -l", dir);
-	f = popen(command, "r");
-	if (f == NULL || fscanf(f, "%u", &n) != 1)
-		n = 999;
-	if (f != NULL)
-		pclose(f);
-	return n;
+	return count_files("t");
 }
 
 static int send_one(shmq_pub *p, size_t bytes, int partition)

@@ -111,6 +111,22 @@ static void shell(const char *format, ...)
 		printf("# failed: %s\n", command);
 }
 
+/* How many files and folders are in a folder of the runtime directory, at any depth. */
+TAP_UNUSED static unsigned count_files(const char *folder)
+{
+	char command[128];
+	unsigned n = 999;
+	FILE *f;
+
+	snprintf(command, sizeof command, "find %s/%s -mindepth 1 | wc -l", dir, folder);
+	f = popen(command, "r");
+	if (f == NULL || fscanf(f, "%u", &n) != 1)
+		n = 999;
+	if (f != NULL)
+		pclose(f);
+	return n;
+}
+
 static void begin(const char *name)
 {
 	printf("# %s\n", name);

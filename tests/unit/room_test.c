@@ -146,7 +146,7 @@ static void all_that_stand_still(void)
 	topic("still", SHMQ_FULL_BLOCK);
 	for (int i = 0; i < STILL; i++)
 		still[i] = subscriber(q, "still", 0);
-	reads = still_subscriber("still", 0); /* for now */
+	reads = still_subscriber("still", 0); /* it will read on */
 	read_all(reads, text, sizeof text);
 	p = publisher(q, "still", 0, LATE_MS);
 	start = now_ms();

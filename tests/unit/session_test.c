@@ -235,17 +235,7 @@ static void behind_living(void)
 
 static unsigned session_files(void)
 {
-	char command[128];
-	unsigned n = 999;
-	FILE *f;
-
-	snprintf(command, sizeof command, "ls %s/sessions | wc -l", dir);
-	f = popen(command, "r");
-	if (f == NULL || fscanf(f, "%u", &n) != 1)
-		n = 999;
-	if (f != NULL)
-		pclose(f);
-	return n;
+	return count_files("sessions");
 }
 
 static void left_files(void)
