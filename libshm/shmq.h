@@ -35,6 +35,8 @@ extern "C" {
 #define SHMQ_NAME_MAX 249       /* bytes in a topic name, as in Kafka */
 #define SHMQ_PARTITIONS_MAX 256 /* partitions of one topic */
 #define SHMQ_TOPICS_MAX 32768   /* topics of one broker at one time */
+#define SHMQ_FILTER_MAX 1023    /* bytes in a group's key filter */
+#define SHMQ_FAILURE_TEXT_MAX 4096 /* bytes of text kept with a dead letter */
 #define SHMQ_FOREVER INT64_MAX  /* as a wait in ns: no limit */
 
 enum shmq_result {
@@ -46,6 +48,7 @@ enum shmq_result {
 	SHMQ_GONE,        /* the topic was deleted, or the runtime directory removed */
 	SHMQ_TIMEOUT,     /* the wait that was asked for is over */
 	SHMQ_INTERRUPTED, /* a signal handler ran while waiting */
+	SHMQ_LATE,        /* the lease had run out, and the message is not this consumer's any more */
 };
 
 enum shmq_error {
@@ -62,6 +65,7 @@ enum shmq_error {
 	SHMQ_ENOMEM = -11,  /* private memory */
 	SHMQ_EFORKED = -12, /* the handle was made before fork() */
 	SHMQ_ESTALE = -13,  /* the runtime directory was left by an earlier boot */
+	SHMQ_ECONFIG = -14, /* the group is there with other options than those asked for */
 };
 
 /* ---- broker: one runtime directory, one session in it -------------------------------- */
@@ -363,6 +367,279 @@ void shmq_sub_close(shmq_sub *s);
 /* 1 when the key matches the pattern, else 0. The empty pattern matches the empty key; no key (NULL)
  * is not matched by it, but by "#". */
 int shmq_filter_match(const char *pattern, const void *key, size_t key_len);
+
+/* ---- groups -------------------------------------------------------------------------
+ *
+ * A group is a named place in a topic that outlives its consumers. Its consumers share its messages:
+ * each is claimed by one of them, started, and then acked, given back, or put among the group's dead
+ * letters. What a consumer holds when it dies, or stands still for longer than its lease, is given to
+ * another one; only what it had started is counted as a delivery.
+ */
+
+typedef struct shmq_group shmq_group; /* one consumer */
+
+enum shmq_group_mode {
+	SHMQ_GROUP_SHARED = 0, /* any consumer takes any message */
+	SHMQ_GROUP_ORDERED,    /* one consumer at a time takes the messages of a partition, in order */
+};
+
+enum shmq_group_dead { /* what becomes of a message whose deliveries are used up */
+	SHMQ_GROUP_DEAD_KEEP = 0, /* it is kept as a dead letter */
+	SHMQ_GROUP_DEAD_DROP,     /* it is dropped, and counted */
+};
+
+struct shmq_group_options { /* all 0: the defaults */
+	enum shmq_group_mode mode;
+	uint32_t retries;        /* deliveries of a message before it is dead: 1 .. 250; 0: 5 */
+	int64_t lease_ns;        /* 100 ms .. 1 day; 0: 30 s */
+	int64_t backoff_ns;      /* of the first retry, doubled for each further one: 1 ms .. 30 days; 0: 1 s.
+	                            The pause is anything from 0 to that (full jitter). */
+	int64_t backoff_max_ns;  /* at most this: backoff_ns .. 30 days; 0: 5 min */
+	const char *filter;      /* key pattern; NULL or "": everything */
+	uint32_t returns_rows;   /* messages that the return log has room for: retries that wait long, dead
+	                            letters: 16 .. 2^19; 0: 16,384 */
+	uint64_t returns_bytes;  /* memory for them: 1 MiB .. 512 MiB in steps of 256 KiB; 0: 32 MiB */
+	int64_t expire_ns;       /* a group that nobody uses for so long may be deleted by whoever it holds
+	                            up: 1 s ..; 0: 7 days; SHMQ_FOREVER: never */
+	uint32_t window;         /* messages from the oldest unfinished one to the newest claimed one, a
+	                            power of two: 64 .. 65,536; 0: 65,536 */
+	enum shmq_group_dead dead;
+};
+
+enum shmq_group_set { /* which of the options are meant */
+	SHMQ_SET_MODE = 1,
+	SHMQ_SET_RETRIES = 2,
+	SHMQ_SET_LEASE = 4,
+	SHMQ_SET_BACKOFF = 8, /* backoff_ns and backoff_max_ns */
+	SHMQ_SET_FILTER = 16,
+	SHMQ_SET_RETURNS = 32, /* returns_rows and returns_bytes */
+	SHMQ_SET_EXPIRE = 64,
+	SHMQ_SET_WINDOW = 128,
+	SHMQ_SET_DEAD = 256,
+};
+
+enum shmq_consume_flags {
+	SHMQ_CONSUME_NO_CREATE = 1,    /* an unknown group is SHMQ_ENOENT instead of being created */
+	SHMQ_CONSUME_EXIT_AT_END = 2,  /* SHMQ_END when nothing of what was there when the consumer was
+	                                  opened is left to do, but for what other live consumers hold */
+	SHMQ_CONSUME_MANUAL_START = 4, /* the caller says shmq_group_start() */
+	SHMQ_CONSUME_AT_MOST_ONCE = 8, /* shmq_group_next() acks what it hands out */
+	SHMQ_CONSUME_PIPELINED = 16,   /* ordered groups: hands out the next message of a partition while
+	                                  earlier ones are still unfinished */
+	SHMQ_CONSUME_SPIN = 32,        /* as SHMQ_SUB_SPIN */
+	SHMQ_CONSUME_NO_SPIN = 64,     /* as SHMQ_SUB_NO_SPIN */
+};
+
+struct shmq_consume_options { /* all 0: the defaults */
+	unsigned flags; /* enum shmq_consume_flags */
+	const struct shmq_group_options *options; /* of a group that is created; NULL: the defaults */
+	unsigned set;    /* enum shmq_group_set: an existing group must have these, else SHMQ_ECONFIG */
+	bool from_set;
+	struct shmq_seek from; /* when from_set: where a new group begins (else at the beginning); SHMQ_EEXIST
+	                          when the group is there already */
+	uint32_t prefetch;     /* messages claimed ahead: 1 .. 4,096; 0: 256 */
+};
+
+/* Opens a consumer of a group of a topic, creating the group when it is missing; *created (may be NULL)
+ * tells. The topic must be there. Returns 0, SHMQ_ENOENT (the topic, or the group with
+ * SHMQ_CONSUME_NO_CREATE), SHMQ_EEXIST, SHMQ_ECONFIG, SHMQ_EINVAL (name, options), SHMQ_EACCESS,
+ * SHMQ_EFORMAT, SHMQ_ECORRUPT, SHMQ_ENOSPACE, SHMQ_ELIMIT (2,047 readers and groups), SHMQ_ESYSTEM. One
+ * consumer of a group per broker handle (SHMQ_EINVAL). Does not block. */
+int shmq_group_open(shmq *q, const char *topic, const char *group,
+                    const struct shmq_consume_options *options, shmq_group **out, bool *created);
+
+struct shmq_delivery {
+	struct shmq_message message; /* valid until the next call of shmq_group_next() or shmq_group_close() */
+	uint32_t attempt;            /* 1: it was never started before */
+	uint64_t private_[4];        /* the library's: copy the whole struct to settle it later */
+};
+
+/* The next message to work on, claimed and (unless SHMQ_CONSUME_MANUAL_START) started: its delivery is
+ * counted. Any number may be in hand at once (see SHMQ_CONSUME_PIPELINED); each is settled by one of
+ * ack, retry, dead, release or settle, in any order. Also renews the lease when half of it is over.
+ * Returns 0; SHMQ_EMPTY (nothing to do now); SHMQ_END; SHMQ_LATE (this consumer stood still for longer
+ * than its lease: all that it held has been given back, what it settles of that is SHMQ_LATE too; the
+ * next call goes on); SHMQ_GONE (topic or group deleted, or the runtime directory removed); SHMQ_ECORRUPT
+ * (a damaged frame was passed over: the next call goes on behind it); other errors. Does not block. */
+int shmq_group_next(shmq_group *g, struct shmq_delivery *d);
+
+/* CLAIMED -> WORKING: from now on it counts as a delivery. Only with SHMQ_CONSUME_MANUAL_START. 0 or
+ * SHMQ_LATE. d->attempt counts it. */
+int shmq_group_start(shmq_group *g, struct shmq_delivery *d);
+
+/* Done. 0, or SHMQ_LATE: it was given to another consumer, who does it (again). */
+int shmq_group_ack(shmq_group *g, const struct shmq_delivery *d);
+
+enum shmq_reason { /* why a message is dead */
+	SHMQ_REASON_MAX_DELIVER = 0, /* its deliveries are used up */
+	SHMQ_REASON_REJECTED,        /* a consumer said so */
+	SHMQ_REASON_TIMEOUT,         /* its deliveries are used up, and the last one took too long */
+	SHMQ_REASON_EXPIRED,
+};
+/* "max-deliver", "rejected", "timeout", "expired" */
+const char *shmq_reason_text(enum shmq_reason reason);
+
+struct shmq_failure { /* what is kept with a dead letter */
+	enum shmq_reason reason; /* SHMQ_REASON_MAX_DELIVER or _TIMEOUT for retry, _REJECTED for dead */
+	int status;       /* of a child: 0 .. 255 exit status, 256 + n: killed by signal n; -1: there was none */
+	const void *text; /* its last words; the end of it is kept, SHMQ_FAILURE_TEXT_MAX bytes */
+	size_t text_len;
+};
+
+#define SHMQ_BACKOFF (-1) /* as a delay: what the group's back-off says */
+
+/* Not done: to be delivered again after delay_ns (0 .. 30 days, or SHMQ_BACKOFF), to any consumer. When
+ * this was its last delivery it becomes a dead letter instead, and *dead (may be NULL) is true. why may be
+ * NULL. 0, SHMQ_LATE, or an error (then it is still in hand). */
+int shmq_group_retry(shmq_group *g, const struct shmq_delivery *d, int64_t delay_ns,
+                     const struct shmq_failure *why, bool *dead);
+
+/* Never to be delivered again: a dead letter, now. 0, SHMQ_LATE, SHMQ_FULL (the return log is: the
+ * message waits for a retry instead, uncounted), or an error (then it is still in hand). */
+int shmq_group_dead(shmq_group *g, const struct shmq_delivery *d, const struct shmq_failure *why);
+
+/* Given back at once, as if it had not been delivered. 0 or SHMQ_LATE. */
+int shmq_group_release(shmq_group *g, const struct shmq_delivery *d);
+
+/* Publishes messages (count may be 0) as one frame and acks d, both or neither, whatever is killed when:
+ * exactly once. All go to one log of the target: that of the first one's partition or key, or of the
+ * input's key when the first says neither; SHMQ_EDATA when the others say another one, or they are too
+ * large together. The publisher must be on the same broker handle; its open frames are flushed first.
+ * wait_ns: longest wait for room in the target; the lease is renewed meanwhile. 0; SHMQ_LATE (neither
+ * happened); SHMQ_FULL, SHMQ_TIMEOUT, SHMQ_INTERRUPTED, or an error: neither happened, d is still in
+ * hand; SHMQ_GONE (the target). Blocks. */
+int shmq_group_settle(shmq_group *g, const struct shmq_delivery *d, shmq_pub *target,
+                      const struct shmq_message *messages, size_t count, int64_t wait_ns);
+
+/* Says that this consumer lives: to be called at least every third of the lease while it works. Also
+ * finds messages of dead consumers, and moves what holds up the window to the return log. 0, or
+ * SHMQ_LATE as from shmq_group_next(). */
+int shmq_group_renew(shmq_group *g);
+
+/* The group's options as they are now; filter points into the handle, until the next call on it. */
+void shmq_group_options_now(shmq_group *g, struct shmq_group_options *out);
+
+/* Waits until there may be something to do for one of the consumers: as shmq_sub_wait(), which says
+ * what it returns; renews their leases. Blocks. */
+int shmq_group_wait(shmq_group *const *groups, size_t count, int64_t wait_ns);
+
+/* Gives back what is in hand (what was started is not counted) and leaves. NULL is allowed. */
+void shmq_group_close(shmq_group *g);
+
+/* ---- groups from outside ------------------------------------------------------------ */
+
+struct shmq_group_log_info { /* of one partition */
+	uint64_t offset;     /* everything before it is done: Kafka's committed offset */
+	uint64_t end_offset; /* of the partition */
+	uint64_t lag;        /* messages not done, before the filter */
+	uint64_t inflight;   /* of these: in the hands of consumers */
+	uint64_t waiting;    /* of these: waiting for a retry */
+	uint64_t oldest_ns;  /* CLOCK_REALTIME of the oldest message not done; 0: none */
+	uint32_t owner_pid;  /* ordered groups; 0: nobody */
+};
+
+struct shmq_group_info {
+	char name[SHMQ_NAME_MAX + 1];
+	uint64_t number;      /* never reused in a topic */
+	uint64_t incarnation; /* goes up at each seek */
+	struct shmq_group_options options; /* filter points to filter_text; NULL: none */
+	char filter_text[SHMQ_FILTER_MAX + 1];
+	bool paused;
+	uint64_t created_ns, used_ns; /* CLOCK_REALTIME; used: when a consumer last was there */
+	uint32_t consumers;
+	uint64_t retry;        /* messages in the return log that wait for a retry, or are in hand */
+	uint64_t dead;         /* dead letters */
+	uint64_t returns_full; /* how often the return log had no room */
+	uint64_t delivered, acked, redelivered, dead_lettered, dropped, filtered; /* never go down */
+	struct shmq_group_log_info *logs; /* in the caller's hands: SHMQ_PARTITIONS_MAX entries, or NULL */
+};
+
+/* Fills *info (info->logs: see there). Reads only; works with SHMQ_OBSERVE. */
+int shmq_group_info(shmq *q, const char *topic, const char *group, struct shmq_group_info *info);
+
+/* Calls each(context, name) for every group of a topic until it returns non-zero; returns that, 0, or an
+ * error. each may call the library. Reads only. */
+int shmq_group_list(shmq *q, const char *topic, int (*each)(void *context, const char *name),
+                    void *context);
+
+/* Changes the options that `set` names; consumers follow with their next call. SHMQ_SET_WINDOW and
+ * SHMQ_SET_RETURNS cannot be changed (SHMQ_EINVAL). 0, SHMQ_ENOENT, SHMQ_EINVAL, ... */
+int shmq_group_alter(shmq *q, const char *topic, const char *group,
+                     const struct shmq_group_options *options, unsigned set);
+
+/* Where a seek would put a partition. */
+struct shmq_group_place {
+	uint64_t from, to; /* offsets */
+};
+
+/* Moves the group: what lies behind the new place is delivered (again), what lies before it is done.
+ * Messages in hand are lost to their consumers (SHMQ_LATE). Dead letters and what is in the return log
+ * stay. places (may be NULL): one per partition. dry_run: only says. 0, SHMQ_ENOENT, ... */
+int shmq_group_seek(shmq *q, const char *topic, const char *group, const struct shmq_seek *to,
+                    bool dry_run, struct shmq_group_place *places);
+
+/* Consumers of a paused group get nothing new; what they have in hand they settle. */
+int shmq_group_pause(shmq *q, const char *topic, const char *group, bool paused);
+
+/* Deletes the group with its dead letters. Its consumers get SHMQ_GONE. */
+int shmq_group_delete(shmq *q, const char *topic, const char *group);
+
+/* 0 when the name can be a group's: as shmq_topic_name_check(). */
+int shmq_group_name_check(const char *name);
+
+/* ---- what a group has before it ------------------------------------------------------ */
+
+/* Calls each() for every message that is not done, in the order of the log, then of the return log
+ * (without dead letters), without changing anything; state: "new", "claimed", "working", "waiting",
+ * "settling". Stops when each() returns non-zero and returns that. */
+int shmq_group_browse(shmq *q, const char *topic, const char *group,
+                      int (*each)(void *context, const struct shmq_delivery *d, const char *state),
+                      void *context);
+
+/* ---- dead letters -------------------------------------------------------------------- */
+
+struct shmq_dead_letter {
+	struct shmq_message message; /* partition, offset and time of where it was published */
+	uint64_t id;          /* names it in its group until it is requeued, dropped or replaced */
+	uint32_t attempts;    /* deliveries since it was published or requeued */
+	uint32_t requeues;    /* how often it was requeued before */
+	enum shmq_reason reason;
+	int status;           /* as struct shmq_failure */
+	const void *text;
+	size_t text_len;
+	uint64_t first_ns;    /* CLOCK_REALTIME of its first delivery, */
+	uint64_t dead_ns;     /* and when it became a dead letter */
+	uint64_t private_[2];
+};
+
+typedef struct shmq_dlq shmq_dlq;
+
+/* Opens the dead letters of one group; with a handle that only observes they can be looked at only.
+ * Returns 0, SHMQ_ENOENT, ... */
+int shmq_dlq_open(shmq *q, const char *topic, const char *group, shmq_dlq **out);
+
+/* The next one, oldest first: 0 and *letter (valid until the next call on d), SHMQ_END, or an error. */
+int shmq_dlq_next(shmq_dlq *d, struct shmq_dead_letter *letter);
+
+/* The one with this id: 0, or SHMQ_ENOENT (it is not a dead letter any more). */
+int shmq_dlq_get(shmq_dlq *d, uint64_t id, struct shmq_dead_letter *letter);
+
+/* To be delivered again in delay_ns, to its own group only, as if it had never been delivered. 0, or
+ * SHMQ_LATE: somebody else has taken it. */
+int shmq_dlq_requeue(shmq_dlq *d, const struct shmq_dead_letter *letter, int64_t delay_ns);
+
+/* Forgets it. 0 or SHMQ_LATE. */
+int shmq_dlq_drop(shmq_dlq *d, const struct shmq_dead_letter *letter);
+
+/* Puts a message in its place, both or neither: a dead letter with the same history and another content
+ * (value, key, headers). 0, SHMQ_LATE, SHMQ_FULL, or an error. */
+int shmq_dlq_replace(shmq_dlq *d, const struct shmq_dead_letter *letter,
+                     const struct shmq_message *message);
+
+/* Publishes it to another topic instead, both or neither; as shmq_group_settle(). */
+int shmq_dlq_move(shmq_dlq *d, const struct shmq_dead_letter *letter, shmq_pub *target, int64_t wait_ns);
+
+void shmq_dlq_close(shmq_dlq *d);
 
 /* ---- counters ----------------------------------------------------------------------- */
 
