@@ -107,8 +107,8 @@ static void ended(struct work *w, struct job *job)
 			  w->plan.name, status);
 		settle_release(w, job);
 		work_stop(w, status);
-	} else if (work_output_gone(w)) {
-		settle_release(w, job); /* what it could not print is not the message's fault */
+	} else if (w->hurry || work_output_gone(w)) {
+		settle_release(w, job); /* it is not the message's fault */
 	} else {
 		settle_failed(w, job);
 	}

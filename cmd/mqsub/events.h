@@ -15,7 +15,7 @@
 #include "shmq.h"
 
 /* HUP, INT and TERM that came, unless they are ignored: the first asks to come to an end, the
- * second to end now. The third ends by itself. stop_signal of tool.h is the first one. */
+ * second to do so soon. The third ends by itself. stop_signal of tool.h is the first one. */
 extern volatile sig_atomic_t events_stops;
 
 /* How many of them the caller knows of: a further one ends a wait. */
@@ -35,7 +35,7 @@ void events_every(int64_t tick_ns);
 /* Called when it is set while something is written for long. */
 extern void (*events_on_tick)(void);
 
-/* Writes all of it, however slowly it is read. 0 or errno; EINTR: it is to end now. */
+/* Writes all of it, however slowly it is read. 0 or errno; EINTR: it is to end soon. */
 int events_write(int fd, const void *data, size_t len);
 
 /* The signals that were blocked before: those that a child must be started with. */

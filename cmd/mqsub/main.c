@@ -51,6 +51,8 @@ int main(int argc, char **argv)
 
 	tool_name = "mqsub";
 	args_read(&args, argc, argv);
+	if (args.command)
+		work_find(&args);
 	if (!args.into && !args.worker)
 		need_output();
 	signals_install();

@@ -75,12 +75,16 @@ static int64_t start_more(struct work *w)
 
 /* ---- waiting ---- */
 
-static void notice_signals(struct work *w)
+void work_notice_signals(struct work *w)
 {
 	if (events_stops == events_stops_known)
 		return;
 	events_stops_known = events_stops;
 	work_stop_by_signal(w, stop_signal);
+	if (events_stops_known < 2)
+		return;
+	w->hurry = true;
+	pool_end(&w->pool);
 }
 
 static int64_t shorter(int64_t a, int64_t b)
@@ -115,7 +119,7 @@ static void wait_for_something(struct work *w, int64_t turn_ns)
 		wait_for_files(w, ns);
 	else
 		wait_for_message(w, ns);
-	notice_signals(w);
+	work_notice_signals(w);
 	pool_serve(&w->pool);
 	groups_renew(&w->groups);
 	if (w->groups.status != EX_OK)
@@ -133,7 +137,7 @@ static void look_at_all(struct work *w)
 
 static void loop(struct work *w)
 {
-	while (events_stops < 2) {
+	for (;;) {
 		int64_t turn_ns = start_more(w);
 
 		if (w->stopping && w->pool.busy == 0)
@@ -141,20 +145,20 @@ static void loop(struct work *w)
 		wait_for_something(w, turn_ns);
 		look_at_all(w);
 	}
-	if (events_stops < 2 && w->kind->finish)
+	if (w->kind->finish)
 		w->kind->finish(w);
-	if (events_stops >= 2)
-		pool_end(&w->pool);
 }
 
-static void find_program(struct work *w)
+static struct child_plan plan;
+
+void work_find(const struct args *args)
 {
-	int status = child_find(&w->plan, w->args->command);
+	int status = child_find(&plan, args->command);
 
 	if (status == 127)
-		die(status, "cannot start %s: there is no such program", w->plan.name);
+		die(status, "cannot start %s: there is no such program", plan.name);
 	if (status != 0)
-		die(status, "cannot start %s: it is no program that one may execute", w->plan.name);
+		die(status, "cannot start %s: it is no program that one may execute", plan.name);
 }
 
 struct ending work_run(struct topics *t, struct args *args, int64_t since_ns)
@@ -162,9 +166,9 @@ struct ending work_run(struct topics *t, struct args *args, int64_t since_ns)
 	static struct work w;
 
 	w = (struct work){.args = args, .kind = args->worker ? &worker_kind : &command_kind};
+	w.plan = plan;
 	w.plan.catch_output = args->jobs > 1 || args->into || args->worker;
 	w.plan.feed = args->worker;
-	find_program(&w);
 	exec_env_init(shmq_dir(t->broker));
 	groups_init(&w.groups, t, args, since_ns);
 	pool_init(&w.pool, args->jobs);

@@ -198,6 +198,10 @@ static void ended(struct work *w, struct job *job)
 		work_stop(w, status);
 		return;
 	}
+	if (w->hurry) {
+		settle_release(w, job);
+		return;
+	}
 	settle_ended(w, job);
 	if (++job->deaths >= DEATHS_MAX && !w->stopping) {
 		warn_line("%s: the worker died %d times in a row and answered nothing",
@@ -232,11 +236,11 @@ static void finish(struct work *w)
 		if (job->child.kill_ns == INT64_MAX)
 			job->deadline_ns = until;
 	}
-	while (w->pool.living > 0 && events_stops < 2) {
+	while (w->pool.living > 0) {
 		pool_files(&w->pool, false);
 		if (events_poll(w->pool.polls, w->pool.poll_count, pool_next_ns(&w->pool)) < 0)
 			w->pool.poll_count = 0;
-		events_stops_known = events_stops;
+		work_notice_signals(w);
 		pool_serve(&w->pool);
 		groups_renew(&w->groups);
 	}
