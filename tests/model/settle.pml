@@ -110,6 +110,7 @@ byte written[3 + 3 * NULLS];	/* a null frame's memory: the position that is writ
 /* What the model knows and the processes do not. */
 bool linked[INPUTS];
 byte armed[2];		/* lease seq that the intent was armed with */
+bool held;		/* the memory of the first consumer's frame is in its hands */
 bool dead;		/* the first consumer */
 bool solo;
 
@@ -121,6 +122,9 @@ bool solo;
 #define RUNS		((!solo || who == ALONE) && !(dead && who == FIRST))
 
 #define NEWEST	(POS(slot[0]) > POS(slot[1]) -> POS(slot[0]) : POS(slot[1]))
+
+#define IN_LOG(u)	((POS(slot[0]) >= head && UNIT(slot[0]) == (u)) || \
+			 (POS(slot[1]) >= head && UNIT(slot[1]) == (u)))
 
 /* CAS of a slot from a word of an earlier lap to a null frame. */
 inline link_null(its_position, its_old, its_new)
@@ -154,8 +158,7 @@ inline finish(k, w)
 /* Memory of null frames, in a consumer's hands: nobody may see what is written into it. */
 inline write_null(its_unit, its_position)
 {
-	assert(slot[0] < 16 * head || UNIT(slot[0]) != its_unit);
-	assert(slot[1] < 16 * head || UNIT(slot[1]) != its_unit);
+	assert(!IN_LOG(its_unit));
 	written[its_unit] = its_position
 }
 
@@ -278,6 +281,16 @@ inline close_position(s)
 	d_step { c = 0; m = 0; z = 0; x = 0 }
 }
 
+/* Memory for a frame. With POOL, that of the first consumer is publishers' when it does not hold it. */
+inline take_memory()
+{
+#ifdef POOL
+	d_step { RUNS && (who != FIRST || !IN_LOG(FRAME(FIRST))); held = held || who == FIRST }
+#else
+	skip
+#endif
+}
+
 /* Where the log ends, and what stands there; waits until there is room. */
 inline find_end()
 {
@@ -289,20 +302,10 @@ inline find_end()
 
 inline write_fields(its_seq)
 {
-#ifdef IN_ONE
-	d_step {
-		RUNS;
-		write_null(NULL(who, n), p);
-		own[AT(me, its_seq)] = SLOT(p, FRAME(who));
-		null[AT(me, its_seq)] = SLOT(p, NULL(who, n));
-		input[AT(me, its_seq)] = in
-	}
-#else
 	d_step { RUNS; write_null(NULL(who, n), p) }
 	d_step { RUNS; own[AT(me, its_seq)] = SLOT(p, FRAME(who)) }
 	d_step { RUNS; null[AT(me, its_seq)] = SLOT(p, NULL(who, n)) }
 	d_step { RUNS; input[AT(me, its_seq)] = in }
-#endif
 }
 
 proctype Consumer(byte who; byte settles)
@@ -378,9 +381,23 @@ adopt:			atomic { RUNS; c = control[me] }
 			v = word[in]
 		}
 
+#ifdef MEMORY_LATE
 		find_end();
+		take_memory();
+#else
+#ifdef POOL
+		take_memory();
+#endif
+		find_end();
+#endif
 		write_fields(q + 1);
-		d_step { RUNS; q++; assert(control[me] == CONTROL(q - 1, IDLE)); control[me] = CONTROL(q, ARMED); armed[me] = SEQ_OF(LEASE_OF(v)) }
+		d_step {
+			RUNS;
+			assert(control[me] == CONTROL(q, IDLE));
+			q++;
+			control[me] = CONTROL(q, ARMED);
+			armed[me] = SEQ_OF(LEASE_OF(v))
+		}
 		atomic {
 			RUNS;
 			if
@@ -445,7 +462,8 @@ idle:		/* CAS from what it is: nobody but us goes on from WON and LOST. */
 			:: slot[p % NSLOT] == SLOT(p, NULL(who, n)) || POS(slot[p % NSLOT]) > p -> n++
 			:: else
 			fi;
-			p = 0; old = 0; in = 0; v = 0
+			p = 0; old = 0; in = 0; v = 0;
+			held = held && who != FIRST
 		}
 	od;
 	atomic { in = 0; q = 0; v = 0; p = 0; old = 0; n = 0; w = 0; c = 0; m = 0; z = 0; x = 0 }
@@ -481,7 +499,14 @@ proctype Publisher(byte who)
 			if
 			:: slot[p % NSLOT] == old ->
 				assert(POS(old) < head && NEWEST + 1 == p);
+#ifdef POOL
+				if
+				:: !held && !IN_LOG(FRAME(FIRST)) -> slot[p % NSLOT] = SLOT(p, FRAME(FIRST))
+				:: else -> slot[p % NSLOT] = SLOT(p, OTHER)
+				fi;
+#else
 				slot[p % NSLOT] = SLOT(p, OTHER);
+#endif
 				frames++
 			:: else
 			fi;
@@ -554,8 +579,7 @@ proctype Heir(byte who)
 		:: n == NULLS -> break
 		:: else ->
 			if
-			:: POS(slot[0]) >= head && UNIT(slot[0]) == NULL(FIRST, n)
-			:: POS(slot[1]) >= head && UNIT(slot[1]) == NULL(FIRST, n)
+			:: IN_LOG(NULL(FIRST, n))
 			:: else -> written[NULL(FIRST, n)] = 0
 			fi;
 			n++
