@@ -536,7 +536,7 @@ grown() {
 			n=$((n + 1))
 			echo "$$ $x" >>"$DIR/read"
 			case $x in
-			retry) [ $n -gt 4 ] && echo ack || echo retry 5ms ;;
+			retry) [ $n -gt 2 ] && echo ack || echo retry 5ms ;;
 			dead) echo dead it is bad ;;
 			*) echo ack ;;
 			esac
@@ -544,7 +544,8 @@ grown() {
 		echo end >>"$DIR/read"'
 	[ -z "$output" ]
 	[ "$(cut -d' ' -f1 "$DIR/read" | sort -u | wc -l)" -eq 2 ]
-	[ "$(sed 's/.* //' "$DIR/read" | tr '\n' ' ')" = 'a retry dead last retry end ' ]
+	[ "$(sed 's/.* //' "$DIR/read" | sort | tr '\n' ' ')" = 'a dead end last retry retry ' ]
+	[ "$(tail -n 1 "$DIR/read")" = end ]
 	[[ $stderr == *"offset 1: the worker says retry, attempt 1 of 9, again in 5ms"* ]]
 	[[ $stderr == *"offset 2: the worker says dead: it is bad, attempt 1 of 9, now a dead letter"* ]]
 	left_is g t ''
