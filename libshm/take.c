@@ -396,7 +396,7 @@ static int full(struct shmq_group *c, struct lane *l, uint64_t position)
 static int reserve(struct shmq_group *c, struct lane *l)
 {
 	for (;;) {
-		uint64_t row, hint, position = hint_position(l, &row, &hint), head, rows, room, next, more = 0;
+		uint64_t row, hint, position = hint_position(l, &row, &hint), head, rows, room, next, more = 0, from;
 		struct frame f;
 		int r = ring_peek(&c->g.q->error, &l->log, position, &f);
 
@@ -443,24 +443,29 @@ static int reserve(struct shmq_group *c, struct lane *l)
 		l->full_at = 0;
 		l->next_position = position + 1;
 		l->run_end = position + 1 + more;
+		/* Mostly the frame that is open, from where it was left: a consumer that claims few rows at a
+		   time must not copy and search all of it for each of them. */
+		from = l->read.open && l->read.position == position && l->row <= row ? l->row : 0;
+		if (from == 0) {
+			r = frame_load(&c->g, &l->log, position, &l->read);
+			if (r == SHMQ_OVERRUN)
+				continue;
+			if (r != 0) {
+				l->row = l->row_end = 0;
+				return r;
+			}
+			l->at = 0;
+			l->gate_bytes += f.length;
+		}
 		l->row = row;
 		l->row_end = row + rows;
-		r = frame_load(&c->g, &l->log, position, &l->read);
-		if (r == SHMQ_OVERRUN)
-			continue;
-		if (r != 0) {
-			l->row = l->row_end = 0;
-			return r;
-		}
-		l->at = 0;
-		if (l->row > 0 && (f.flags & FRAME_DELIMITED)) {
+		if (row > from && (f.flags & FRAME_DELIMITED)) {
 			struct shmq_message m;
 
-			r = row_at(&c->g, &l->read, 0, l->row - 1, &l->at, &m);
+			r = row_at(&c->g, &l->read, from, row - 1, &l->at, &m);
 			if (r != 0)
 				return r;
 		}
-		l->gate_bytes += f.length;
 		return 0;
 	}
 }
@@ -498,6 +503,7 @@ static int next_row(struct shmq_group *c, struct lane *l, struct shmq_delivery *
 		r = row_at(&c->g, &l->read, l->row, l->row, &l->at, &d->message);
 		if (r != 0) { /* what follows of this frame cannot be told either */
 			l->row_end = l->row;
+			l->read.open = false;
 			return r;
 		}
 		l->row++;
