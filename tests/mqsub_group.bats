@@ -279,6 +279,15 @@ signal_taken() {
 	left_is g t ''
 }
 
+@test "messages that print nothing are done, too" {
+	printf 'a\0\0\0b\0\0' | mqpub -q -0 t
+	[ "$(mqsub -q -e -g g -D '' t)" = ab ]
+	left_is g t ''
+	mqsub -q -e -g h -f '' t >"$OUT"
+	[ ! -s "$OUT" ]
+	left_is h t ''
+}
+
 @test "-A: done when it is given out, whoever reads it" {
 	seq 3 | mqpub -q t
 	mqsub -q -A -g g t | head -c 2 >"$OUT" || :

@@ -5,7 +5,8 @@
 #include "events.h"
 #include "tool.h"
 
-#define TURN 64 /* messages of one topic, before another has its turn */
+#define TURN        64 /* messages of one topic, before another has its turn */
+#define TICK_MAX_NS INT64_C(10000000000)
 
 static struct groups *living; /* as events_on_tick has no argument */
 
@@ -14,19 +15,20 @@ static void renew_living(void)
 	groups_renew(living);
 }
 
-/* A third of the shortest lease: two signs of life may be missed. */
-static int64_t third_of_lease(const struct topics *t)
+/* A third of the shortest lease: two signs of life may be missed. And often enough to notice that
+ * the lease was made shorter. */
+static void set_tick(const struct topics *t)
 {
-	int64_t shortest = INT64_MAX;
+	int64_t ns = TICK_MAX_NS;
 
 	for (size_t i = 0; i < t->count; i++) {
 		struct shmq_group_options o;
 
 		shmq_group_options_now(t->group[i], &o);
-		if (o.lease_ns < shortest)
-			shortest = o.lease_ns;
+		if (o.lease_ns / 3 < ns)
+			ns = o.lease_ns / 3;
 	}
-	return shortest / 3;
+	events_every(ns);
 }
 
 void groups_init(struct groups *g, struct topics *t, struct args *args, int64_t since_ns)
@@ -34,7 +36,7 @@ void groups_init(struct groups *g, struct topics *t, struct args *args, int64_t 
 	*g = (struct groups){.topics = t, .args = args, .idle_since_ns = since_ns};
 	living = g;
 	events_on_tick = renew_living;
-	events_every(third_of_lease(t));
+	set_tick(t);
 }
 
 static void over(struct groups *g, int status)
@@ -194,6 +196,7 @@ void groups_renew(struct groups *g)
 		if (rc == SHMQ_GONE || rc == SHMQ_LATE || rc < 0)
 			no_message(g, i, rc);
 	}
+	set_tick(g->topics);
 }
 
 /* ---- waiting ---- */

@@ -56,7 +56,8 @@ int main(int argc, char **argv)
 	if (!args.into && !args.worker)
 		need_output();
 	signals_install();
-	if (args.group && !args.browse) /* what stands in a pipe is not acked: it stays as small as it is */
+	if (args.group &&
+	    !args.browse) /* what stands in a pipe is not acked: it stays as small as it is */
 		out = (struct out){.fd = args.into || args.worker ? -1 : STDOUT_FILENO};
 	else
 		out_init(&out, STDOUT_FILENO);

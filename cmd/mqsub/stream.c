@@ -54,6 +54,48 @@ static void stop(struct stream *s, int status, int sig)
 	s->ending.signal = sig;
 }
 
+/* ---- starting ---- */
+
+/* Gives back what is held from the n-th message on. */
+static void unprint(struct stream *s, size_t n)
+{
+	uint64_t end = s->reader.written + held_bytes(s);
+	uint64_t begin = unread_at(&s->unread, n)->begin;
+
+	s->held.len -= (size_t)(end - begin);
+	while (s->unread.count > n) {
+		const struct given *m = &unread_at(&s->unread, --s->unread.count)->given;
+		int rc = shmq_group_release(s->groups.topics->group[m->topic], &m->delivery);
+
+		groups_settled(&s->groups, m, rc, "giving it back");
+		s->printed--;
+		s->groups.given_out--;
+	}
+}
+
+/* Starts the messages whose first byte is among the next n, or that print nothing there; returns
+ * how many may be written. */
+static size_t start_next(struct stream *s, size_t n)
+{
+	uint64_t limit = s->reader.written + n;
+	struct unread *u = &s->unread;
+
+	for (; u->started < u->count; u->started++) {
+		struct unread_one *one = unread_at(u, u->started);
+		int rc;
+
+		if (one->begin >= limit && !(one->begin == one->end && one->end == limit))
+			break;
+		rc = shmq_group_start(s->groups.topics->group[one->given.topic],
+				      &one->given.delivery);
+		if (rc != SHMQ_OK) { /* it has been given to somebody else */
+			unprint(s, u->started);
+			return n < held_bytes(s) ? n : held_bytes(s);
+		}
+	}
+	return n;
+}
+
 /* ---- acks ---- */
 
 static void ack_first(struct stream *s)
@@ -70,6 +112,8 @@ static void ack_read(struct stream *s)
 {
 	if (s->unread.count == 0)
 		return;
+	if (held_bytes(s) == 0)
+		start_next(s, 0); /* what prints nothing is written */
 	reader_look(&s->reader);
 	while (s->unread.started > 0 && unread_at(&s->unread, 0)->end <= s->reader.read) {
 		ack_first(s);
@@ -77,51 +121,14 @@ static void ack_read(struct stream *s)
 	}
 }
 
-/* ---- printing ---- */
+/* ---- writing ---- */
 
-/* Gives back what is held from the n-th message on. */
-static void unprint(struct stream *s, size_t n)
+static void failed(struct stream *s, int error)
 {
-	uint64_t end = s->reader.written + held_bytes(s);
-	uint64_t begin = unread_at(&s->unread, n)->begin;
-
-	s->held.len -= (size_t)(end - begin);
-	while (s->unread.count > n) {
-		const struct given *m = &unread_at(&s->unread, --s->unread.count)->given;
-		int rc = shmq_group_release(s->groups.topics->group[m->topic], &m->delivery);
-
-		groups_settled(&s->groups, m, rc, "giving it back");
-		s->printed--;
-	}
-}
-
-/* Starts the messages whose first byte is among the next n; returns how many may be written. */
-static size_t start_next(struct stream *s, size_t n)
-{
-	struct unread *u = &s->unread;
-
-	for (; u->started < u->count; u->started++) {
-		struct unread_one *one = unread_at(u, u->started);
-		int rc;
-
-		if (one->begin >= s->reader.written + n)
-			break;
-		rc = shmq_group_start(s->groups.topics->group[one->given.topic],
-				      &one->given.delivery);
-		if (rc != SHMQ_OK) { /* it has been given to somebody else */
-			unprint(s, u->started);
-			return n < held_bytes(s) ? n : held_bytes(s);
-		}
-	}
-	return n;
-}
-
-static void failed(struct stream *s)
-{
-	if (errno == EPIPE) {
+	if (error == EPIPE) {
 		stop(s, 0, SIGPIPE);
-	} else if (errno != EINTR && errno != EAGAIN) {
-		warn_line("standard output: %s", strerror(errno));
+	} else if (error != EINTR && error != EAGAIN) {
+		warn_line("standard output: %s", strerror(error));
 		stop(s, EX_IOERR, 0);
 	}
 }
@@ -149,14 +156,18 @@ static bool write_some(struct stream *s)
 		return false;
 	ssize_t written = write(s->reader.fd, s->held.data + s->held_at, n);
 	if (written < 0) {
-		failed(s);
-		return errno != EAGAIN;
+		int error = errno;
+
+		failed(s, error);
+		return error != EAGAIN;
 	}
 	s->held_at += (size_t)written;
 	s->reader.written += (uint64_t)written;
 	drop_written(s);
 	return true;
 }
+
+/* ---- printing ---- */
 
 static void print_next(struct stream *s)
 {
