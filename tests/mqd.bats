@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# mqd.bats - mqd topic: every verb, every option, every error with its exit status.
+# mqd.bats - mqd topic: every verb, every option, every error with its exit status. The other noun is
+# mqd_group.bats.
 
 load helpers
 
@@ -46,14 +47,18 @@ field() {
 }
 
 @test "unknown commands and verbs are named, with what there is: 64" {
-	for command in group check topics; do
+	for command in groups check topics; do
 		run -64 --separate-stderr mqd "$command" list
-		[[ $stderr == "mqd: unknown command '$command': there is 'mqd topic' with create, "* ]]
+		[ "$stderr" = "mqd: unknown command '$command': there are 'mqd topic' and 'mqd group', try 'mqd --help'" ]
 	done
 	run -64 --separate-stderr mqd topic alter x
-	[[ $stderr == "mqd: unknown verb 'alter': there are create, list, show, purge, repair, delete, try 'mqd --help'" ]]
+	[ "$stderr" = "mqd: unknown verb 'alter' of 'mqd topic': there are create, list, show, purge, repair, delete, try 'mqd --help'" ]
+	run -64 --separate-stderr mqd group create x
+	[ "$stderr" = "mqd: unknown verb 'create' of 'mqd group': there are list, alter, seek, pause, resume, delete, try 'mqd --help'" ]
 	run -64 --separate-stderr mqd topic
 	[[ $stderr == "mqd: 'mqd topic' needs a verb: "* ]]
+	run -64 --separate-stderr mqd group
+	[[ $stderr == "mqd: 'mqd group' needs a verb: list, alter, "* ]]
 	run -64 --separate-stderr mqd -y
 	[ "$stderr" = "mqd: options without a verb, try 'mqd --help'" ]
 }
