@@ -12,26 +12,6 @@ teardown() {
 	teardown_broker
 }
 
-# typed ANSWER COMMAND...: runs COMMAND on a terminal, where ANSWER is typed as soon as it asks.
-# Its input stays open: script(1) spins, and may swallow the answer, when it ends early.
-typed() {
-	local answer=$1 pid script=$BATS_TEST_TMPDIR/script status=0
-
-	shift
-	rm -f "$script" "$script.in"
-	mkfifo "$script.in"
-	exec 9<>"$script.in"
-	# bash starts background commands with INT ignored
-	script -qfec "env --default-signal=INT $(printf '%q ' "$@"); exit \$?" "$script" <&9 >/dev/null 3>&- 9>&- &
-	pid=$!
-	poll_until 20 grep -qF '[y/N]' "$script"
-	printf '%s\n' "$answer" >&9
-	wait "$pid" || status=$?
-	exec 9>&-
-	cat "$script"
-	return "$status"
-}
-
 # field KEY TOPIC: a value of show.
 field() {
 	mqd topic show "$2" | sed -n "s/^$1: //p"
