@@ -115,6 +115,8 @@ ids() {
 		run -69 --separate-stderr mqdlq $verb -g g none
 		[[ $stderr == "mqdlq: topic 'none': not there in $MQ_DIR "* ]]
 	done
+	run -69 --separate-stderr mqdlq import none </dev/null
+	[[ $stderr == "mqdlq: topic 'none': not there in $MQ_DIR "* ]]
 	[ "$(mqd topic list)" = t ]
 }
 

@@ -258,10 +258,13 @@ int verb_import(const struct mqdlq_args *args)
 	struct import in = {.args = args};
 
 	in.q = tool_open(args->dir, GIVEN(args, DRY_RUN) ? SHMQ_OBSERVE : 0);
-	read_input(&in.input);
-	check_input(&in);
-	replace_all(&in);
-	if (GIVEN(args, VERBOSE))
+	in.status = walk_topic(in.q, args);
+	if (!in.status) {
+		read_input(&in.input);
+		check_input(&in);
+		replace_all(&in);
+	}
+	if (GIVEN(args, VERBOSE) && !GIVEN(args, DRY_RUN))
 		note("%" PRIu64 " dead letter%s replaced, %" PRIu64 " unchanged", in.replaced,
 		     in.replaced == 1 ? "" : "s", in.same);
 	bytes_free(&in.input);

@@ -45,6 +45,14 @@ int walk_complain(shmq *q, int code, const char *group, uint64_t id, const char 
 	return status_of(code);
 }
 
+int walk_topic(shmq *q, const struct mqdlq_args *args)
+{
+	struct shmq_topic_info info = {.logs = NULL};
+	int rc = shmq_topic_info(q, args->topic, &info);
+
+	return rc == SHMQ_OK ? 0 : complain(q, args, NULL, rc);
+}
+
 shmq_dlq *walk_open(shmq *q, const struct mqdlq_args *args, const char *group, int *status)
 {
 	shmq_dlq *d = NULL;

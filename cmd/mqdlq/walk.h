@@ -17,6 +17,9 @@ struct walked {
  * to stop came. */
 struct walked walk_letters(shmq *q, const struct mqdlq_args *args, walk_each *each, void *context);
 
+/* Is the topic there? 0, or the exit status; that was said. */
+int walk_topic(shmq *q, const struct mqdlq_args *args);
+
 /* Opens a group's dead letters. NULL: it cannot be, *status says why, and that was said. */
 shmq_dlq *walk_open(shmq *q, const struct mqdlq_args *args, const char *group, int *status);
 
