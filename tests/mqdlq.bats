@@ -186,7 +186,7 @@ ids() {
 	mqsub -q -e -g g --retries 1 t -- sh -c 'printf "no\nluck\n" >&2; kill -9 $$'
 	run -0 --separate-stderr mqdlq show t
 	id=$(ids)
-	diff -u - <(sed -E 's/(published|first-delivered|dead-since): 20[0-9TZ:.-]+$/\1: TIME/' <<<"$output") <<END
+	diff -u - <(sed -E 's/(published|first-returned|dead-since): 20[0-9TZ:.-]+$/\1: TIME/' <<<"$output") <<END
 id: $id
 group: g
 topic: t
@@ -200,7 +200,7 @@ reason: max-deliver
 attempts: 1
 requeues: 0
 exit: SIGKILL
-first-delivered: TIME
+first-returned: TIME
 dead-since: TIME
 stderr: 8 bytes
   no

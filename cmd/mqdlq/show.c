@@ -76,7 +76,7 @@ static void add_letter(struct bytes *out, const struct show *show, const char *g
 	bytes_printf(out, "reason: %s\nattempts: %" PRIu32 "\nrequeues: %" PRIu32 "\nexit: %s\n",
 		     shmq_reason_text(letter->reason), letter->attempts, letter->requeues,
 		     status_text(letter->status, status));
-	add_time(out, "first-delivered", letter->first_ns);
+	add_time(out, "first-returned", letter->first_ns);
 	add_time(out, "dead-since", letter->dead_ns);
 	bytes_printf(out, "stderr: %zu bytes\n", letter->text_len);
 	add_text(out, show, letter->text, letter->text_len);
