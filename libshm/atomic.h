@@ -104,6 +104,11 @@ static inline uint64_t fetch_add_relaxed(atomic_u64 *w, uint64_t n)
 	return atomic_fetch_add_explicit(w, n, memory_order_relaxed);
 }
 
+static inline uint64_t fetch_add_seq(atomic_u64 *w, uint64_t n)
+{
+	return atomic_fetch_add_explicit(w, n, memory_order_seq_cst);
+}
+
 static inline uint64_t fetch_or_seq(atomic_u64 *w, uint64_t bits)
 {
 	return atomic_fetch_or_explicit(w, bits, memory_order_seq_cst);

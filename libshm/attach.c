@@ -77,7 +77,7 @@ int sub_attach(struct shmq_sub *s)
 			reader_release(rs, &s->reader);
 			return r;
 		}
-		if (!kicked && reader_go_live(rs, &s->reader, (s->flags & SHMQ_SUB_HOLD) != 0))
+		if (!kicked && reader_go_live(rs, &s->reader, s->flags & SHMQ_SUB_HOLD ? READER_HOLD : READER_LIVE))
 			return 0;
 	}
 }

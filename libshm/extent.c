@@ -14,6 +14,7 @@
 #include "extent.h"
 
 #include "clock.h"
+#include "intent.h"
 
 static bool extent_is_free(uint64_t w, uint64_t head)
 {
@@ -234,6 +235,10 @@ unsigned extent_bury_dead(struct log *l, uint64_t head, const struct session_pla
 	}
 	if (found == 0)
 		return 0;
+	/* What a dead settler announced stands in its extent: nobody may link it any more. */
+	for (unsigned i = 0; i < l->extent_count; i++)
+		if (dead[i] != 0)
+			intent_close(l, (unsigned)(extent_owner(dead[i]) & (SESSIONS - 1)));
 	ends_by_span(l, head, dead, ends);
 	for (unsigned i = 0; i < l->extent_count; i++)
 		if (dead[i] != 0 &&

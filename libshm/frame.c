@@ -56,6 +56,7 @@ void rows_free(struct rows *r)
 	column_free(&r->keys);
 	column_free(&r->header_ends);
 	column_free(&r->headers);
+	column_free(&r->meta);
 	r->frame = NULL;
 }
 
@@ -87,7 +88,25 @@ size_t rows_cost_with(const struct rows *r, const struct shmq_message *m)
 		cost += section_cost(count, r->keys.used + m->key_len);
 	if (r->has_headers || m->header_count > 0)
 		cost += section_cost(count, r->headers.used + headers_bytes(m));
+	if (r->meta.used > 0)
+		cost += 4 + r->meta.used;
 	return cost;
+}
+
+int rows_add_meta(struct rows *r, enum meta_type type, const void *data, size_t bytes, const void *more,
+                  size_t more_bytes)
+{
+	static const unsigned char zero[4];
+	size_t padding = ALIGN_UP(bytes + more_bytes, 4) - bytes - more_bytes;
+
+	if (column_room(&r->meta, 8 + bytes + more_bytes + padding) < 0)
+		return SHMQ_ENOMEM;
+	column_put_u32(&r->meta, (size_t)type);
+	column_put_u32(&r->meta, bytes + more_bytes);
+	column_put(&r->meta, data, bytes);
+	column_put(&r->meta, more, more_bytes);
+	column_put(&r->meta, zero, padding);
+	return 0;
 }
 
 int rows_count(struct rows *r, const struct shmq_message *m)
@@ -205,7 +224,8 @@ struct frame *rows_seal(struct rows *r)
 {
 	unsigned char *at = r->frame + sizeof(struct frame) + r->value_bytes;
 	struct frame *f = (struct frame *)(void *)r->frame;
-	unsigned flags = (r->has_keys ? FRAME_KEYS : 0u) | (r->has_headers ? FRAME_HEADERS : 0u);
+	unsigned flags = (r->has_keys ? FRAME_KEYS : 0u) | (r->has_headers ? FRAME_HEADERS : 0u) |
+	                 (r->meta.used > 0 ? FRAME_META : 0u);
 	size_t length;
 
 	if (r->count > 1)
@@ -214,6 +234,12 @@ struct frame *rows_seal(struct rows *r)
 		place_section(&at, r, &r->key_ends, &r->keys);
 	if (r->has_headers)
 		place_section(&at, r, &r->header_ends, &r->headers);
+	if (r->meta.used > 0) {
+		uint32_t bytes = (uint32_t)r->meta.used;
+
+		place(&at, r, &bytes, sizeof bytes);
+		place(&at, r, r->meta.data, r->meta.used);
+	}
 	length = (size_t)(at - r->frame);
 	return seal(f, r->count, length, r->value_bytes, flags, 0,
 	            r->first_hashed ? r->first_hash : payload_hash(f, length));
@@ -234,6 +260,14 @@ struct frame *frame_seal_empty(void *frame, unsigned flags)
 }
 
 /* ---- reading ------------------------------------------------------------------------ */
+
+static uint32_t get_u32(const unsigned char *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof v);
+	return v;
+}
 
 /* The next `bytes` of the copy, from the next multiple of 4 on; NULL when they are not there. */
 static const unsigned char *take(const struct frame *f, size_t *at, uint64_t bytes)
@@ -285,7 +319,37 @@ int columns_open(const struct frame *f, struct columns *c)
 		return SHMQ_ECORRUPT;
 	if ((f->flags & FRAME_HEADERS) && take_section(f, &at, UINT32_MAX, &c->header_ends, &c->headers) < 0)
 		return SHMQ_ECORRUPT;
+	if (f->flags & FRAME_META) {
+		const unsigned char *bytes = take(f, &at, 4);
+
+		if (bytes == NULL)
+			return SHMQ_ECORRUPT;
+		c->meta_bytes = get_u32(bytes);
+		c->meta = take(f, &at, c->meta_bytes);
+		if (c->meta == NULL)
+			return SHMQ_ECORRUPT;
+	}
 	return 0;
+}
+
+const unsigned char *columns_meta(const struct columns *c, enum meta_type type, size_t least, uint32_t *bytes)
+{
+	uint32_t at = 0;
+
+	while (c->meta != NULL && c->meta_bytes - at >= 8) {
+		uint32_t is = get_u32(c->meta + at), n = get_u32(c->meta + at + 4);
+
+		at += 8;
+		if (n > c->meta_bytes - at)
+			return NULL;
+		if (is == (uint32_t)type && n >= least) {
+			*bytes = n;
+			return c->meta + at;
+		}
+		n = ALIGN_UP(n, 4);
+		at += n < c->meta_bytes - at ? n : c->meta_bytes - at;
+	}
+	return NULL;
 }
 
 /* Row r of a column with ends: false when they fall or leave the column. */
@@ -326,14 +390,6 @@ int columns_row(const struct columns *c, uint32_t r, uint64_t *at, struct shmq_m
 		}
 	}
 	return 0;
-}
-
-static uint32_t get_u32(const unsigned char *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof v);
-	return v;
 }
 
 int columns_headers(const struct columns *c, uint32_t r, struct column *array, struct shmq_message *m)

@@ -29,6 +29,7 @@ struct rows {
 	bool first_hashed;   /* first_hash is that of the only row */
 	uint64_t first_hash;
 	struct column ends, key_ends, keys, header_ends, headers;
+	struct column meta; /* items of the META section */
 };
 
 static inline void rows_begin(struct rows *r, void *frame, size_t capacity)
@@ -39,7 +40,7 @@ static inline void rows_begin(struct rows *r, void *frame, size_t capacity)
 	r->value_bytes = 0;
 	r->has_keys = r->has_headers = r->first_hashed = false;
 	r->ends.used = r->key_ends.used = r->keys.used = 0;
-	r->header_ends.used = r->headers.used = 0;
+	r->header_ends.used = r->headers.used = r->meta.used = 0;
 }
 void rows_free(struct rows *r);
 
@@ -69,6 +70,11 @@ static inline bool rows_add_value(struct rows *r, const void *value, size_t byte
 	return true;
 }
 
+/* Adds an item to the META section, in up to two parts. 0 or SHMQ_ENOMEM. Its cost counts in
+ * rows_cost_with() from then on. */
+int rows_add_meta(struct rows *r, enum meta_type type, const void *data, size_t bytes, const void *more,
+                  size_t more_bytes);
+
 /* Counts a message without storing it: for the cost of a batch. 0, or SHMQ_EDATA beyond 4 GiB. */
 int rows_count(struct rows *r, const struct shmq_message *m);
 
@@ -95,7 +101,13 @@ struct columns {
 	const unsigned char *keys;
 	const uint32_t *header_ends; /* NULL: no headers */
 	const unsigned char *headers;
+	const unsigned char *meta; /* NULL: none */
+	uint32_t meta_bytes;
 };
+
+/* The first item of a type: its data, of at least `least` bytes (*bytes: all of them); NULL when there is
+ * none. Not aligned. */
+const unsigned char *columns_meta(const struct columns *c, enum meta_type type, size_t least, uint32_t *bytes);
 
 /* Checks every length against the frame's. Checksums only prove that the bytes are as written: the
  * writer may be hostile. 0 or SHMQ_ECORRUPT. The hashes have been verified before. */

@@ -7,7 +7,11 @@
  *   DIR/sessions/S.E      one locked file per session: slot S, epoch E
  *   DIR/t/N/topic         topic number N: its options; immutable but for two words
  *   DIR/t/N/bell          bells, readers, heads, gates
- *   DIR/t/N/log.P.0       partition P: extents, slots, pool
+ *   DIR/t/N/log.P.0       partition P: extents, slots, pool, intents
+ *   DIR/t/N/group.L            group L: members, leases, window of its return log
+ *   DIR/t/N/group.L.config.K   its options, version K; immutable
+ *   DIR/t/N/group.L.window.I   its incarnation I: a window per partition
+ *   DIR/t/N/group.L.returns    its return log; as a log.P.0
  *
  * All words are little-endian (a big-endian host writes another magic). Every file is made
  * aside and published by linkat, so whoever finds a name finds a complete file. Pages that the
@@ -32,7 +36,16 @@
 
 #define ALIGN_UP(n, to) (((n) + ((to) - 1)) / (to) * (to))
 
-enum file_kind { FILE_BROKER = 1, FILE_TOPIC, FILE_BELL, FILE_LOG };
+enum file_kind {
+	FILE_BROKER = 1,
+	FILE_TOPIC,
+	FILE_BELL,
+	FILE_LOG,
+	FILE_GROUP,
+	FILE_CONFIG,
+	FILE_WINDOW,
+	FILE_RETURNS,
+};
 
 #define FILE_MAGIC 0x3130716d68732f2fULL /* "//shmq01" in memory order */
 
@@ -45,7 +58,7 @@ struct file_head {
 	uint64_t bytes;  /* size of the file; a smaller one was truncated */
 	uint32_t partition;
 	uint32_t partitions;
-	uint32_t slots;   /* frames a log holds: N */
+	uint32_t slots;   /* frames a log holds: N; words of a window */
 	uint32_t extents; /* 256 KiB pieces of a log's pool: M */
 	uint64_t first_offset; /* of a log's first message */
 	uint64_t hash;    /* XXH3-64 of the fields above */
@@ -200,21 +213,44 @@ static inline uint64_t widen_pos(uint64_t w, uint64_t near)
  * everything. */
 #define GATE_NONE POS_MASK
 
-/* Reader word: {state:3 | incarnation:16 | epoch:32 | slot:13}. Writer: by CAS, its session; a reaper
- * or a blocked publisher. An incarnation repeats after 65,536 attaches on one reader word (its
- * session's epoch is in the word too); a gate of that old incarnation is overwritten before LIVE. */
+/* Reader word: {state:3 | incarnation:16 | epoch:32 | slot:13} of a session, or
+ * {state:3 | incarnation:16 | fingerprint:13 | number:32} of a group. Writer: by CAS, its session; a reaper
+ * or a blocked publisher; of a group, whoever makes, moves or deletes it. An incarnation repeats after
+ * 65,536 attaches on one reader word (its session's epoch is in the word too); a gate of that old
+ * incarnation is overwritten before LIVE. Numbers of a topic's groups are never reused: 2^32 are 50 days of
+ * a thousand new groups a second, after which there is no other. */
 enum reader_state {
 	READER_FREE = 0,
 	READER_VIRGIN,   /* word 0 only: nobody has read this topic */
 	READER_CREATING, /* holds everything until its gates stand */
 	READER_LIVE,     /* its gates say what it needs; may be overrun */
 	READER_HOLD,     /* the same, but is waited for */
+	READER_TENTATIVE, /* a group that is being made: holds everything, as CREATING (group_find.c) */
+	READER_GROUP,     /* a group: as HOLD */
 };
 static inline uint64_t reader_word(enum reader_state s, uint64_t incarnation, uint64_t id)
 {
 	uint64_t epoch = id >> SESSION_SLOT_BITS & 0xffffffff;
 
 	return (uint64_t)s << 61 | (incarnation & 0xffff) << 45 | epoch << 13 | (id & 8191);
+}
+static inline uint64_t reader_group_word(enum reader_state s, uint64_t incarnation, uint64_t hash,
+                                         uint64_t number)
+{
+	return (uint64_t)s << 61 | (incarnation & 0xffff) << 45 | hash >> 51 << 32 | (number & 0xffffffff);
+}
+#define GROUP_NUMBER_MAX 0xffffffffu
+static inline uint64_t reader_word_group(uint64_t w)
+{
+	return w & GROUP_NUMBER_MAX;
+}
+static inline bool reader_word_may_be(uint64_t w, uint64_t hash)
+{
+	return (w >> 32 & 0x1fff) == hash >> 51;
+}
+static inline bool reader_state_is_group(enum reader_state s)
+{
+	return s == READER_TENTATIVE || s == READER_GROUP;
 }
 static inline enum reader_state reader_word_state(uint64_t w)
 {
@@ -256,6 +292,168 @@ static inline uint64_t watch_still(uint64_t w)
 static inline uint64_t watch_since_ms(uint64_t w, uint64_t now_ms)
 {
 	return (now_ms - w) & ((1ULL << 34) - 1);
+}
+
+/* Word of a message in a window: {lap:8 | tag:12 | deliveries:8 | state:3 | low:33}, by CAS of the group's
+ * consumers. The message at offset o has word (o - base) mod W with lap (o - base) / W + 1.
+ *   low   DONE: the high bits of the lap, so that no lap repeats in 2^41 * W messages; WAITING: when it is
+ *         due, CLOCK_BOOTTIME in ms modulo 2^33 (compared by distance: a delay is at most 30 days);
+ *         CLAIMED, WORKING, SETTLING, PARKED_SETTLING: its owner {session slot:13 | lease seq:20}
+ *   tag   goes up at every claim and is kept by DONE: 4,096 claims of one message by one lease, while
+ *         another process stands between its load and its CAS, repeat a word
+ * DONE of an earlier lap is free (so is a zeroed file). A held word's lap has 8 bits: a word is only believed
+ * while floor <= o < floor + W. */
+enum word_state {
+	WORD_DONE = 0,
+	WORD_CLAIMED,         /* in somebody's hands, not begun: not counted */
+	WORD_WORKING,         /* begun: counted in deliveries */
+	WORD_WAITING,         /* anybody's, from its due time on */
+	WORD_SETTLING,        /* WORKING, and its owner's intent decides (settle.c) */
+	WORD_PARKED,          /* a dead letter; in return logs only */
+	WORD_PARKED_SETTLING, /* the same as SETTLING, of a dead letter */
+};
+#define WORD_LOW_BITS 33
+#define WORD_LOW_MASK ((1ULL << WORD_LOW_BITS) - 1)
+static inline uint64_t word_make(uint64_t lap, uint64_t tag, uint64_t deliveries, enum word_state state,
+                                 uint64_t low)
+{
+	return (lap & 0xff) << 56 | (tag & 0xfff) << 44 | (deliveries & 0xff) << 36 |
+	       (uint64_t)state << WORD_LOW_BITS | (low & WORD_LOW_MASK);
+}
+static inline uint64_t word_lap(uint64_t w)
+{
+	return w >> 56;
+}
+static inline uint64_t word_tag(uint64_t w)
+{
+	return w >> 44 & 0xfff;
+}
+static inline unsigned word_deliveries(uint64_t w)
+{
+	return (unsigned)(w >> 36 & 0xff);
+}
+static inline enum word_state word_state(uint64_t w)
+{
+	return (enum word_state)(w >> WORD_LOW_BITS & 7);
+}
+static inline uint64_t word_low(uint64_t w)
+{
+	return w & WORD_LOW_MASK;
+}
+/* Of a DONE word: the whole lap, 41 bits. */
+static inline uint64_t word_done_lap(uint64_t w)
+{
+	return word_low(w) << 8 | word_lap(w);
+}
+static inline uint64_t word_done(uint64_t lap, uint64_t tag, uint64_t deliveries)
+{
+	return word_make(lap, tag, deliveries, WORD_DONE, lap >> 8);
+}
+static inline uint64_t word_owner(unsigned slot, uint64_t lease_seq)
+{
+	return (uint64_t)slot << 20 | (lease_seq & 0xfffff);
+}
+static inline unsigned word_owner_slot(uint64_t low)
+{
+	return (unsigned)(low >> 20 & (SESSIONS - 1));
+}
+static inline bool word_is_held(uint64_t w)
+{
+	enum word_state s = word_state(w);
+
+	return s == WORD_CLAIMED || s == WORD_WORKING || s == WORD_SETTLING || s == WORD_PARKED_SETTLING;
+}
+static inline bool word_is_settling(uint64_t w)
+{
+	return word_state(w) == WORD_SETTLING || word_state(w) == WORD_PARKED_SETTLING;
+}
+
+/* Where the next consumer looks for what nobody has claimed: {position:36 | row:28}; a hint, moved by CAS,
+ * whoever claims checks word by word. The position is widened to the nearest: they are less than 2^35 apart. */
+#define CLAIM_ROW_BITS 28
+#define CLAIM_ROW_MASK ((1ULL << CLAIM_ROW_BITS) - 1)
+static inline uint64_t claim_make(uint64_t position, uint64_t row)
+{
+	return position << CLAIM_ROW_BITS | (row & CLAIM_ROW_MASK);
+}
+static inline uint64_t claim_row(uint64_t c)
+{
+	return c & CLAIM_ROW_MASK;
+}
+static inline uint64_t claim_position(uint64_t c, uint64_t near)
+{
+	int64_t step = (int64_t)((c >> CLAIM_ROW_BITS << 28) - (near << 28)) >> 28;
+
+	if (step < 0 && near < (uint64_t)-step)
+		return c >> CLAIM_ROW_BITS;
+	return near + (uint64_t)step;
+}
+
+/* Lease word of a member: {seq:20 | until:42 | state:2}; until: CLOCK_BOOTTIME in ms. Writers: its session
+ * makes it LIVE and renews it; anybody makes it BROKEN when it has run out or its session is proved dead; both
+ * by CAS. Words of its consumers name slot and seq, and belong to nobody once the lease has another seq or is
+ * not LIVE. A seq is given out again after 2^20 leases of one session slot in one group, when none of its old
+ * words are left: each new lease begins with a search for them. */
+enum lease_state { LEASE_NONE = 0, LEASE_LIVE, LEASE_BROKEN, LEASE_LEFT };
+static inline uint64_t lease_make(uint64_t seq, uint64_t until_ms, enum lease_state s)
+{
+	return seq << 44 | (until_ms & ((1ULL << 42) - 1)) << 2 | (uint64_t)s;
+}
+static inline uint64_t lease_seq(uint64_t w)
+{
+	return w >> 44;
+}
+static inline uint64_t lease_until_ms(uint64_t w)
+{
+	return w >> 2 & ((1ULL << 42) - 1);
+}
+static inline enum lease_state lease_state(uint64_t w)
+{
+	return (enum lease_state)(w & 3);
+}
+
+/* Owner of a partition in an ordered group: {generation:30 | held:1 | slot:13 | lease seq:20}. Writer:
+ * consumers, by CAS; the generation goes up whenever it changes hands. */
+#define OWNER_HELD (1ULL << 33)
+static inline uint64_t owner_make(uint64_t generation, uint64_t owner)
+{
+	return generation << 34 | OWNER_HELD | owner;
+}
+static inline uint64_t owner_none(uint64_t generation)
+{
+	return generation << 34;
+}
+static inline uint64_t owner_generation(uint64_t w)
+{
+	return w >> 34;
+}
+static inline uint64_t owner_low(uint64_t w)
+{
+	return w & WORD_LOW_MASK;
+}
+
+/* Control word of an intent: {seq:62 | state:2}. Writers: the session of the slot, resolvers (ARMED -> LOST)
+ * and reclaimers (ARMED -> WON), by CAS. The seq is the slot's for ever: it outlives sessions. */
+enum intent_state { INTENT_IDLE = 0, INTENT_ARMED, INTENT_WON, INTENT_LOST };
+static inline uint64_t intent_control(uint64_t seq, enum intent_state s)
+{
+	return seq << 2 | (uint64_t)s;
+}
+static inline uint64_t intent_seq(uint64_t c)
+{
+	return c >> 2;
+}
+static inline enum intent_state intent_state(uint64_t c)
+{
+	return (enum intent_state)(c & 3);
+}
+
+/* State word of a group: {attaches:62 | state:2}. Every consumer that attaches counts it up; whoever deletes
+ * the group, or finds that it has been idle for too long, CASes what was loaded: one that slept in between fails. */
+enum group_state { GROUP_LIVE = 1, GROUP_DELETED = 2 };
+static inline uint64_t group_state_word(uint64_t attaches, enum group_state s)
+{
+	return attaches << 2 | (uint64_t)s;
 }
 
 /* ---- files -------------------------------------------------------------------------- */
@@ -316,7 +514,8 @@ struct bell_file {
 	_Alignas(64) atomic_u64 readers_used; /* reader words ever claimed: raised before the claim */
 	atomic_u64 logs_made[SHMQ_PARTITIONS_MAX / 64]; /* bit P: log.P.0 is linked; set before the
 	                                                   first frame of a publisher, never cleared */
-	uint8_t pad[PAGE - 64 * 3 - 8 - SHMQ_PARTITIONS_MAX / 8];
+	atomic_u64 next_group; /* group numbers given out; fetch_add; a dead creator's is skipped */
+	uint8_t pad[PAGE - 64 * 3 - 16 - SHMQ_PARTITIONS_MAX / 8];
 	atomic_u64 readers[READERS];
 	/* then heads: one cache line per partition; then, from the next page on, gates:
 	   READERS rows of one word per partition, a row reserved by who claims its reader word */
@@ -337,6 +536,24 @@ static inline size_t bell_bytes(unsigned partitions)
 	return ALIGN_UP(bell_gates_at(partitions) + (size_t)READERS * partitions * 8, PAGE);
 }
 
+/* Tables with an entry of 128 bytes for each session slot, backed page by page: bit p says that page p is. */
+#define SLOT_ENTRY_BYTES 128u
+#define SLOT_PAGE_ENTRIES (PAGE / SLOT_ENTRY_BYTES)
+#define SLOT_PAGE_WORDS (SESSIONS / SLOT_PAGE_ENTRIES / 64)
+
+/* Intent of a session that settles into this log: see settle.h. */
+struct intent_fields {
+	atomic_u64 position;              /* where the frame shall stand, or nowhere */
+	atomic_u64 frame_word, null_word; /* slot words of the frame, and of an empty one for the same position */
+	atomic_u64 topic, group, incarnation, partition_offset; /* of the message that it settles: the last
+	                                     is {partition:8 | offset:56}; incarnation 0: the return log */
+};
+struct intent {
+	_Alignas(SLOT_ENTRY_BYTES) atomic_u64 control;
+	struct intent_fields fields[2]; /* of seq modulo 2: those of one seq stand while the next are written */
+};
+_Static_assert(sizeof(struct intent) == SLOT_ENTRY_BYTES, "an entry");
+
 struct log_file {
 	struct file_head head;
 	_Alignas(64) atomic_u64 tail_hint; /* about the newest position + 1; publishers, CAS-max */
@@ -344,8 +561,10 @@ struct log_file {
 	                                           fallocate, in steps of SLOT_CHUNK */
 	atomic_u64 run_wanted_ms;  /* until when (CLOCK_BOOTTIME) somebody waits for a run of extents:
 	                              others keep out of the upper half (extent.c); a hint */
-	uint8_t pad[PAGE - 64 * 2 - 16];
-	/* then extents[M], from the next page on slots[N], from the next page on the pool */
+	uint8_t pad0[64 - 16];
+	_Alignas(64) atomic_u64 intent_pages[SLOT_PAGE_WORDS]; /* set before an intent there is armed */
+	uint8_t pad[PAGE - 64 * 3 - SLOT_PAGE_WORDS * 8];
+	/* then extents[M], from the next page on slots[N], from the next page on the pool, then intents[] */
 };
 #define SLOT_CHUNK 4096u
 static inline size_t log_extents_at(void)
@@ -360,9 +579,92 @@ static inline size_t log_pool_at(unsigned extents, unsigned slots)
 {
 	return ALIGN_UP(log_slots_at(extents) + (size_t)slots * 8, PAGE);
 }
-static inline size_t log_bytes(unsigned extents, unsigned slots)
+static inline size_t log_intents_at(unsigned extents, unsigned slots)
 {
 	return log_pool_at(extents, slots) + (size_t)extents * EXTENT_BYTES;
+}
+static inline size_t log_bytes(unsigned extents, unsigned slots)
+{
+	return log_intents_at(extents, slots) + SESSIONS * sizeof(struct intent);
+}
+
+/* ---- groups ------------------------------------------------------------------------- */
+
+/* The messages of one log that a group has to do with: words for W of them. */
+struct window_line {
+	_Alignas(64) atomic_u64 floor_hint; /* offset: every message before it is DONE. CAS-max; too low: words
+	                                       are looked at again, and publishers wait longer */
+	atomic_u64 base;     /* offset of the first word; written before the file is linked */
+	atomic_u64 words_reserved; /* words whose pages are backed; CAS-max behind fallocate */
+	_Alignas(64) atomic_u64 claim_hint; /* claim_make(); not used by ordered groups, and return logs */
+	_Alignas(64) atomic_u64 owner;      /* owner_make(); ordered groups */
+};
+#define WORD_CHUNK 4096u /* words backed at once */
+
+/* One per session slot. Writer: the session in that slot; the lease: see above. */
+struct member {
+	_Alignas(SLOT_ENTRY_BYTES) atomic_u64 session; /* ID of the last consumer in this slot; 0: never one */
+	atomic_u64 lease;
+	atomic_u64 target_topic, target_log; /* log of the open settle: partition + 1, or TARGET_RETURNS; changed
+	                                        only when no word of this member is SETTLING */
+	atomic_u64 delivered, acked, redelivered, dead_lettered, dropped, filtered; /* never go down */
+	atomic_u64 spare[6];
+};
+_Static_assert(sizeof(struct member) == SLOT_ENTRY_BYTES, "an entry");
+#define TARGET_RETURNS (1ULL << 32)
+
+struct group_file {
+	struct file_head head;
+	uint64_t lineage; /* L */
+	uint64_t created_ns;
+	uint64_t creator; /* session ID */
+	uint64_t hash;    /* of the fields before it, behind head, and of name */
+	char name[SHMQ_NAME_MAX + 7];
+	_Alignas(64) atomic_u64 state; /* group_state_word() */
+	atomic_u64 config;   /* version of the options: CAS-max, behind the linking of its file */
+	atomic_u64 paused;   /* 1: consumers claim nothing */
+	atomic_u64 used_ms;  /* CLOCK_BOOTTIME when a consumer was last here; CAS-max */
+	atomic_u64 returns_full; /* how often there was no room in the return log */
+	_Alignas(64) atomic_u64 current;  /* incarnation I; its low 16 bits are those of the reader word */
+	_Alignas(64) atomic_u64 returned; /* goes up whenever a message comes back: sleepers look for it */
+	struct head_line returns_head;    /* head of the return log */
+	struct window_line returns;       /* window of the return log; head.slots words */
+	atomic_u64 member_pages[SLOT_PAGE_WORDS];
+	uint8_t pad[PAGE - 64 - 4 * 8 - 256 - 32 - 64 * 3 - 64 - 64 * 3 - SLOT_PAGE_WORDS * 8];
+	struct member members[SESSIONS];
+	/* then the words of the return window */
+};
+_Static_assert(offsetof(struct group_file, members) == PAGE, "page");
+static inline size_t group_bytes(unsigned words)
+{
+	return sizeof(struct group_file) + (size_t)words * 8;
+}
+
+/* group.L.config.K */
+struct config_file {
+	struct file_head head;
+	uint64_t lineage, version;
+	uint64_t mode, retries, dead, returns_rows, window;
+	int64_t lease_ns, backoff_ns, backoff_max_ns, expire_ns;
+	uint64_t returns_bytes;
+	uint64_t hash; /* of the fields before it, behind head, and of filter */
+	char filter[SHMQ_FILTER_MAX + 1];
+};
+
+/* group.L.window.I: head.slots words for each of head.partitions. */
+struct window_file {
+	struct file_head head;
+	uint64_t lineage, incarnation;
+	uint8_t pad[PAGE - 64 - 16];
+	/* then a struct window_line per partition, from the next page on the words */
+};
+static inline size_t window_words_at(unsigned partitions)
+{
+	return ALIGN_UP(sizeof(struct window_file) + partitions * sizeof(struct window_line), PAGE);
+}
+static inline size_t window_bytes(unsigned partitions, unsigned words)
+{
+	return window_words_at(partitions) + (size_t)partitions * words * 8;
 }
 
 /* No offset is larger: a JSON number holds it. Neither publishers nor readers believe one that is. */
@@ -376,6 +678,7 @@ enum frame_flags {
 	FRAME_KEYS = 2,
 	FRAME_HEADERS = 4,
 	FRAME_PURGE = 8, /* count 0: everything before it was purged on purpose */
+	FRAME_META = 16, /* has a section of items, see enum meta_type */
 };
 
 /* 64 bytes, 64-byte aligned, followed by `length - 64` bytes of columns:
@@ -383,6 +686,7 @@ enum frame_flags {
  *   to 4:  u32 ends[count]           unless DELIMITED or count == 1: where value r ends
  *   KEYS:  u32 bytes, ends[count], bytes   bit 31 of an end: this row has a key
  *   HEADERS: u32 bytes, ends[count], bytes: per row {u32 name_len, u32 value_len, name, value}...
+ *   META: u32 bytes, then items {u32 type, u32 bytes, data up to the next multiple of 4}
  * each section from a multiple of 4 on. Private until linked, then immutable. */
 struct frame {
 	uint64_t position;
@@ -399,5 +703,30 @@ struct frame {
 	uint64_t header_hash;  /* XXH3-64 of the 56 bytes before it */
 };
 _Static_assert(sizeof(struct frame) == 64, "one cache line");
+
+enum meta_type {
+	META_SETTLES = 1, /* struct meta_settles: linking this frame is acking that message */
+	META_RETURN = 2,  /* struct meta_return, then text: the frame's only row is a group's returned message */
+};
+
+struct meta_settles {
+	uint64_t topic, group, incarnation; /* incarnation 0: the group's return log */
+	uint64_t partition, offset;
+};
+
+/* What a word of the return window that nobody has touched yet stands for, and what is known of the message. */
+struct meta_return {
+	uint8_t state;  /* WORD_WAITING, WORD_WORKING, WORD_PARKED */
+	uint8_t reason; /* enum shmq_reason */
+	uint16_t deliveries;
+	uint32_t requeues;
+	uint64_t low;   /* as in the word */
+	uint64_t origin_offset, origin_ns; /* where and when it was published */
+	uint64_t first_ns, dead_ns;        /* CLOCK_REALTIME */
+	uint32_t origin_partition;
+	int32_t status;
+	uint32_t text_bytes, spare;
+};
+_Static_assert(sizeof(struct meta_return) == 64, "as drawn");
 
 #endif

@@ -88,7 +88,7 @@ static int room_in_extent(struct shmq_pub *p)
 {
 	struct lines *in = &p->lines;
 	size_t need = sizeof(struct frame) + in->stored + ROOM_MIN;
-	struct lane *l = in->lane;
+	struct pub_lane *l = in->lane;
 	int r;
 
 	if (l != NULL && hold_room(&l->hold) >= need &&
@@ -142,7 +142,7 @@ int shmq_pub_lines_room(shmq_pub *p, int partition, unsigned char delim, void **
 static int carry_on(struct shmq_pub *p, const unsigned char *carry, size_t bytes)
 {
 	struct lines *in = &p->lines;
-	struct lane *l = in->lane;
+	struct pub_lane *l = in->lane;
 	bool stays = l != NULL && l->hold.count == 1 && /* a run is given back at once */
 	             (in->partition >= 0 || p->topic.options.partitions == 1) &&
 	             hold_room(&l->hold) >= sizeof(struct frame) + bytes;
@@ -163,7 +163,7 @@ static int carry_on(struct shmq_pub *p, const unsigned char *carry, size_t bytes
 }
 
 /* Pending records in private memory need an extent, or a run of them, for their frame. */
-static int stage_private(struct shmq_pub *p, struct lane **out)
+static int stage_private(struct shmq_pub *p, struct pub_lane **out)
 {
 	struct lines *in = &p->lines;
 	int r = lane_open(p, in->partition >= 0 ? (unsigned)in->partition : pub_turn(p), out);
@@ -192,7 +192,7 @@ static void pending_drop(struct shmq_pub *p, uint32_t count)
 }
 
 /* Links the pending records as one frame. 0, or why not: then nothing has changed. */
-static int pending_link(struct shmq_pub *p, struct lane *l, uint32_t count)
+static int pending_link(struct shmq_pub *p, struct pub_lane *l, uint32_t count)
 {
 	struct lines *in = &p->lines;
 	unsigned char *place = l->log.pool + hold_at(&l->hold);
@@ -263,7 +263,7 @@ static int largest_flush(struct shmq_pub *p, uint64_t *records)
 int lines_flush(struct shmq_pub *p, uint64_t *records)
 {
 	struct lines *in = &p->lines;
-	struct lane *l = in->lane;
+	struct pub_lane *l = in->lane;
 	uint32_t count;
 	int r = 0;
 

@@ -46,9 +46,9 @@ unsigned pub_turn(struct shmq_pub *p)
 
 /* ---- lanes -------------------------------------------------------------------------- */
 
-int lane_open(struct shmq_pub *p, unsigned partition, struct lane **out)
+int lane_open(struct shmq_pub *p, unsigned partition, struct pub_lane **out)
 {
-	struct lane *l = &p->lanes[partition];
+	struct pub_lane *l = &p->lanes[partition];
 	int r = 0;
 
 	*out = l;
@@ -65,7 +65,7 @@ int lane_open(struct shmq_pub *p, unsigned partition, struct lane **out)
 	return r;
 }
 
-static struct ground lane_ground(struct shmq_pub *p, struct lane *l)
+static struct ground lane_ground(struct shmq_pub *p, struct pub_lane *l)
 {
 	return (struct ground){.log = &l->log,
 	                       .readers = &p->topic.readers,
@@ -75,14 +75,14 @@ static struct ground lane_ground(struct shmq_pub *p, struct lane *l)
 	                       .keep_extents = p->keep_extents};
 }
 
-void lane_leave(struct shmq_pub *p, struct lane *l)
+void lane_leave(struct shmq_pub *p, struct pub_lane *l)
 {
 	if (l->hold.count > 0)
 		extent_leave(&l->log, p->q->session.id, &l->hold);
 	l->rows.frame = NULL;
 }
 
-int lane_room(struct shmq_pub *p, struct lane *l, uint64_t bytes)
+int lane_room(struct shmq_pub *p, struct pub_lane *l, uint64_t bytes)
 {
 	struct ground g = lane_ground(p, l);
 
@@ -112,7 +112,7 @@ int lane_room(struct shmq_pub *p, struct lane *l, uint64_t bytes)
 	}
 }
 
-static int link_try(struct shmq_pub *p, struct lane *l, struct frame *f)
+static int link_try(struct shmq_pub *p, struct pub_lane *l, struct frame *f)
 {
 	if (!topic_live(&p->topic))
 		return topic_gone(&p->topic);
@@ -120,19 +120,23 @@ static int link_try(struct shmq_pub *p, struct lane *l, struct frame *f)
 	                 pub_now(p));
 }
 
-/* The ring was full. */
-static int link_with_room(struct shmq_pub *p, struct lane *l, struct frame *f)
+int lane_slot(struct shmq_pub *p, struct pub_lane *l)
 {
 	struct ground g = lane_ground(p, l);
+	struct holder holder;
+	uint64_t n = l->log.slot_count;
+	int r = ground_take_slot(&g, l->tail.position, &holder);
+
+	return r == 0 ? 0 : pub_wait(p, l, &holder, l->tail.position - n + 1 + n / 16);
+}
+
+/* The ring was full. */
+static int link_with_room(struct shmq_pub *p, struct pub_lane *l, struct frame *f)
+{
 	int r;
 
 	do {
-		struct holder holder;
-		uint64_t n = l->log.slot_count;
-
-		r = ground_take_slot(&g, l->tail.position, &holder);
-		if (r != 0)
-			r = pub_wait(p, l, &holder, l->tail.position - n + 1 + n / 16);
+		r = lane_slot(p, l);
 		if (r != 0)
 			break;
 		r = link_try(p, l, f);
@@ -141,9 +145,20 @@ static int link_with_room(struct shmq_pub *p, struct lane *l, struct frame *f)
 	return r;
 }
 
-int lane_link(struct shmq_pub *p, struct lane *l, struct frame *f)
+void lane_count(struct shmq_pub *p, uint64_t messages, uint64_t value_bytes)
 {
 	struct slot_counters *c = p->q->counters;
+
+	if (bell_ring(&p->topic.bell->arrived)) /* tell:sleep, behind the CAS of ring_link() */
+		counter_add(&c->wakeups, 1);
+	p->linked += messages;
+	counter_add(&c->frames_linked, 1);
+	counter_add(&c->messages_published, messages);
+	counter_add(&c->bytes_published, value_bytes);
+}
+
+int lane_link(struct shmq_pub *p, struct pub_lane *l, struct frame *f)
+{
 	uint64_t length, room;
 	int r = link_try(p, l, f);
 
@@ -163,23 +178,18 @@ int lane_link(struct shmq_pub *p, struct lane *l, struct frame *f)
 	/* Small frames: the lines of one a little further on, which readers had last, are asked back. */
 	for (unsigned i = 0; i < 3 && length <= 3 * CACHE_LINE; i++)
 		prefetch_write(l->log.pool + hold_at(&l->hold) + (PREFETCH_LINES + i) * CACHE_LINE);
-	if (bell_ring(&p->topic.bell->arrived)) /* tell:sleep, behind the CAS of ring_link() */
-		counter_add(&c->wakeups, 1);
-	p->linked += f->count;
-	counter_add(&c->frames_linked, 1);
-	counter_add(&c->messages_published, f->count);
-	counter_add(&c->bytes_published, f->value_bytes);
+	lane_count(p, f->count, f->value_bytes);
 	return 0;
 }
 
-static void lane_drop(struct shmq_pub *p, struct lane *l, uint64_t messages)
+static void lane_drop(struct shmq_pub *p, struct pub_lane *l, uint64_t messages)
 {
 	l->rows.frame = NULL;
 	p->dropped += messages;
 	counter_add(&p->q->counters->messages_dropped, messages);
 }
 
-int lane_flush(struct shmq_pub *p, struct lane *l)
+int lane_flush(struct shmq_pub *p, struct pub_lane *l)
 {
 	int r;
 
@@ -198,7 +208,7 @@ int lane_flush(struct shmq_pub *p, struct lane *l)
 }
 
 /* Opens a frame that has room for `bytes`. */
-static int lane_begin(struct shmq_pub *p, struct lane *l, size_t bytes)
+static int lane_begin(struct shmq_pub *p, struct pub_lane *l, size_t bytes)
 {
 	size_t room;
 	int r = lane_room(p, l, bytes);
@@ -253,7 +263,7 @@ int shmq_pub_open(shmq *q, const char *topic, const struct shmq_pub_options *o, 
 	return 0;
 }
 
-static unsigned partition_of(struct shmq_pub *p, const struct shmq_message *m)
+unsigned pub_partition(struct shmq_pub *p, const struct shmq_message *m)
 {
 	unsigned partitions = p->topic.options.partitions;
 
@@ -274,7 +284,7 @@ static int pub_check(struct shmq_pub *p)
 	return p->q->forked ? broker_check(p->q, true) : 0;
 }
 
-static int too_large(struct shmq_pub *p, size_t cost)
+int pub_too_large(struct shmq_pub *p, size_t cost)
 {
 	return fail(&p->q->error, SHMQ_EDATA,
 	            "a message of %zu bytes is larger than a quarter of topic %s's memory (%zu); make the "
@@ -289,7 +299,7 @@ static size_t cost_alone(const struct shmq_message *m)
 	return rows_cost_with(&none, m);
 }
 
-static int message_check(struct shmq_pub *p, const struct shmq_message *m)
+int pub_message_check(struct shmq_pub *p, const struct shmq_message *m)
 {
 	size_t cost = cost_alone(m);
 
@@ -297,14 +307,14 @@ static int message_check(struct shmq_pub *p, const struct shmq_message *m)
 		return fail(&p->q->error, SHMQ_EINVAL, "topic %s has %u partitions, there is no %d",
 		            p->topic.name, p->topic.options.partitions, m->partition);
 	if (cost > p->topic.options.pool_bytes / 4)
-		return too_large(p, cost);
+		return pub_too_large(p, cost);
 	return 0;
 }
 
 /* The message does not fit into the open frame, or there is none. */
-static int send_into_new(struct shmq_pub *p, struct lane *l, const struct shmq_message *m)
+static int send_into_new(struct shmq_pub *p, struct pub_lane *l, const struct shmq_message *m)
 {
-	int r = message_check(p, m);
+	int r = pub_message_check(p, m);
 
 	if (r == 0)
 		r = lane_flush(p, l);
@@ -328,7 +338,7 @@ static int send_into_new(struct shmq_pub *p, struct lane *l, const struct shmq_m
  * in the extent at hand: what most messages are. Spares them half their cost. */
 static inline bool send_plainly(struct shmq_pub *p, const struct shmq_message *m)
 {
-	struct lane *l = &p->lanes[0];
+	struct pub_lane *l = &p->lanes[0];
 
 	if (p->topic.options.partitions != 1 || m->partition > 0 || m->key != NULL ||
 	    m->header_count > 0 || p->lines.stored > 0 || p->lines.lane != NULL || p->q->forked)
@@ -347,18 +357,18 @@ static inline bool send_plainly(struct shmq_pub *p, const struct shmq_message *m
 
 static int send_any(struct shmq_pub *p, const struct shmq_message *m)
 {
-	struct lane *l;
+	struct pub_lane *l;
 	uint64_t records;
 	int r = pub_check(p);
 
 	if (r == 0 && m->partition >= (int)p->topic.options.partitions)
-		r = message_check(p, m);
+		r = pub_message_check(p, m);
 	if (r == 0)
 		r = lines_flush(p, &records); /* what came before goes before */
 	if (r == 0 || r == SHMQ_FULL)
 		r = lines_to_private(p); /* an incomplete record stands where our frame may be built */
 	if (r == 0)
-		r = lane_open(p, partition_of(p, m), &l);
+		r = lane_open(p, pub_partition(p, m), &l);
 	if (r != 0)
 		return r;
 	if (l->rows.frame == NULL || rows_cost_with(&l->rows, m) > l->rows.capacity)
@@ -415,7 +425,7 @@ int shmq_pub_idle(shmq_pub *p)
 	if (r != 0)
 		return r;
 	for (unsigned i = 0; i < p->topic.options.partitions; i++) {
-		struct lane *l = &p->lanes[i];
+		struct pub_lane *l = &p->lanes[i];
 
 		if (l->hold.count == 0)
 			continue;
@@ -430,29 +440,29 @@ int shmq_pub_batch(shmq_pub *p, const struct shmq_message *messages, size_t coun
 	struct rows sum = {0};
 	size_t cost = 0;
 	unsigned partition = 0;
-	struct lane *l;
+	struct pub_lane *l;
 	int r = shmq_pub_idle(p);
 
 	if (r != 0 || count == 0)
 		return r;
 	for (size_t i = 0; i < count && r == 0; i++) {
-		r = message_check(p, &messages[i]);
+		r = pub_message_check(p, &messages[i]);
 		if (r < 0)
 			return r;
 		if (i == 0)
-			partition = partition_of(p, &messages[i]);
+			partition = pub_partition(p, &messages[i]);
 		else if ((messages[i].partition >= 0 || messages[i].key != NULL) &&
-		         partition_of(p, &messages[i]) != partition)
+		         pub_partition(p, &messages[i]) != partition)
 			return fail(&p->q->error, SHMQ_EDATA,
 			            "message %zu of the atomic batch belongs to partition %u, those before "
 			            "it to %u: all must go to one",
-			            i + 1, partition_of(p, &messages[i]), partition);
+			            i + 1, pub_partition(p, &messages[i]), partition);
 		/* Count, then cost with the sums: the same arithmetic as when it is built. */
 		cost = rows_cost_with(&sum, &messages[i]);
 		r = rows_count(&sum, &messages[i]);
 	}
 	if (r < 0 || cost > p->topic.options.pool_bytes / 4)
-		return too_large(p, cost);
+		return pub_too_large(p, cost);
 	r = lane_open(p, partition, &l);
 	if (r == 0)
 		r = lane_begin(p, l, cost);
@@ -495,7 +505,7 @@ void shmq_pub_close(shmq_pub *p)
 	if (p == NULL)
 		return;
 	for (unsigned i = 0; i < p->topic.options.partitions; i++) {
-		struct lane *l = &p->lanes[i];
+		struct pub_lane *l = &p->lanes[i];
 
 		if (p->q->forked) {
 			l->log.map.at = NULL;

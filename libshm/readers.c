@@ -10,7 +10,7 @@ static bool gate_is_of(uint64_t gate, uint64_t word)
 }
 
 /* Makes every reclaimer that looked at the readers before us fail: its CAS names the old gen. */
-static void bump_heads(const struct readers *rs)
+void readers_bump(const struct readers *rs)
 {
 	for (unsigned p = 0; p < rs->partitions; p++) {
 		uint64_t h = load_acquire(&rs->heads[p].head); /* head pairs advance */
@@ -30,7 +30,8 @@ static int gates_reserve(struct error *e, const struct readers *rs, unsigned rea
 	return map_reserve(e, rs->map, from, ALIGN_UP(to, PAGE) - from);
 }
 
-int reader_claim(struct error *e, const struct readers *rs, uint64_t id, struct reader *out)
+/* what: the word but for its incarnation. */
+static int claim_as(struct error *e, const struct readers *rs, uint64_t what, struct reader *out)
 {
 	int burials = 4; /* liveness tests before every free word was tried: bounds the time */
 
@@ -49,15 +50,26 @@ int reader_claim(struct error *e, const struct readers *rs, uint64_t id, struct 
 		r = gates_reserve(e, rs, i);
 		if (r < 0)
 			return r;
-		next = reader_word(READER_CREATING, reader_word_incarnation(w) + 1, id);
+		next = what | ((reader_word_incarnation(w) + 1) & 0xffff) << 45;
 		cas_max(&rs->bell->readers_used, i + 1); /* before the claim: nobody scans too few */
 		if (!cas_seq(&rs->bell->readers[i], &w, next))
 			continue;
 		*out = (struct reader){.index = i, .word = next};
-		bump_heads(rs);
+		readers_bump(rs);
 		return 0;
 	}
 	return fail(e, SHMQ_ELIMIT, "this topic has %u readers already", READERS - 1);
+}
+
+int reader_claim(struct error *e, const struct readers *rs, uint64_t id, struct reader *out)
+{
+	return claim_as(e, rs, reader_word(READER_CREATING, 0, id), out);
+}
+
+int reader_claim_group(struct error *e, const struct readers *rs, uint64_t hash, uint64_t number,
+                       struct reader *out)
+{
+	return claim_as(e, rs, reader_group_word(READER_TENTATIVE, 0, hash, number), out);
 }
 
 bool reader_gate_set(const struct readers *rs, const struct reader *r, unsigned partition,
@@ -74,10 +86,10 @@ bool reader_gate_set(const struct readers *rs, const struct reader *r, unsigned 
 	return true;
 }
 
-bool reader_go_live(const struct readers *rs, struct reader *r, bool hold)
+bool reader_go_live(const struct readers *rs, struct reader *r, enum reader_state state)
 {
 	uint64_t w = r->word, virgin = load_acquire(&rs->bell->readers[0]);
-	uint64_t live = (w & ((1ULL << 61) - 1)) | (uint64_t)(hold ? READER_HOLD : READER_LIVE) << 61;
+	uint64_t live = (w & ((1ULL << 61) - 1)) | (uint64_t)state << 61;
 
 	if (!cas_seq(&rs->bell->readers[r->index], &w, live))
 		return false;
@@ -112,6 +124,12 @@ void reader_release(const struct readers *rs, struct reader *r)
 	r->index = 0;
 }
 
+/* States whose gates say what they need. */
+static bool state_has_gates(enum reader_state s)
+{
+	return s == READER_LIVE || s == READER_HOLD || s == READER_GROUP;
+}
+
 uint64_t readers_floor(const struct readers *rs, unsigned partition, uint64_t head, uint64_t newest,
                        struct holder *holder)
 {
@@ -123,10 +141,10 @@ uint64_t readers_floor(const struct readers *rs, unsigned partition, uint64_t he
 	for (unsigned i = 0; i < used; i++) {
 		uint64_t w = load_acquire(&rs->bell->readers[i]), gate = 0, pos = head;
 
-		if (reader_word_state(w) == READER_FREE || reader_word_state(w) > READER_HOLD ||
+		if (reader_word_state(w) == READER_FREE || reader_word_state(w) > READER_GROUP ||
 		    (reader_word_state(w) == READER_VIRGIN && i != 0))
 			continue; /* the last two: damage holds nothing */
-		if (reader_word_state(w) == READER_LIVE || reader_word_state(w) == READER_HOLD) {
+		if (state_has_gates(reader_word_state(w))) {
 			gate = load_acquire(reader_gate(rs, i, partition)); /* gates pairs raise */
 			if (gate_is_of(gate, w) && word_low_pos(gate) == GATE_NONE)
 				continue;
@@ -147,7 +165,7 @@ uint64_t reader_session(const struct readers *rs, uint64_t word)
 {
 	uint64_t id = 0;
 
-	if (reader_word_state(word) < READER_CREATING ||
+	if (reader_word_state(word) < READER_CREATING || reader_state_is_group(reader_word_state(word)) ||
 	    !session_alive_short(rs->place, reader_word_slot(word), reader_word_epoch(word), &id))
 		return 0;
 	return id;
@@ -157,7 +175,8 @@ bool reader_bury(const struct readers *rs, const struct holder *h)
 {
 	uint64_t w = h->word;
 
-	if (reader_word_state(w) < READER_CREATING || reader_session(rs, w) != 0)
+	if (reader_word_state(w) < READER_CREATING || reader_state_is_group(reader_word_state(w)) ||
+	    reader_session(rs, w) != 0)
 		return false;
 	cas_seq(&rs->bell->readers[h->index], &w,
 	        reader_word(READER_FREE, reader_word_incarnation(w), 0));
@@ -199,6 +218,7 @@ bool reader_push_aside(const struct readers *rs, const struct holder *h, unsigne
 
 	switch (reader_word_state(w)) {
 	case READER_CREATING:
+	case READER_TENTATIVE:
 		return cas_seq(&rs->bell->readers[h->index], &w,
 		               reader_word(READER_FREE, reader_word_incarnation(w), 0));
 	case READER_LIVE:
@@ -207,6 +227,7 @@ bool reader_push_aside(const struct readers *rs, const struct holder *h, unsigne
 		               word_of(reader_word_incarnation(w), GATE_NONE));
 	case READER_VIRGIN:
 	case READER_HOLD:
+	case READER_GROUP:
 	case READER_FREE:
 		break;
 	}
@@ -243,11 +264,42 @@ unsigned readers_push_still(const struct readers *rs, unsigned partition, uint64
 
 		/* A word or gate that is another one by now makes the CAS fail. */
 		if (reader_word_state(h.word) == READER_CREATING ||
+		    reader_word_state(h.word) == READER_TENTATIVE ||
 		    (reader_word_state(h.word) == READER_LIVE && gate_is_of(h.gate, h.word) &&
 		     word_low_pos(h.gate) != GATE_NONE && widen_pos(h.gate, newest) < newest))
 			pushed += reader_push_aside(rs, &h, partition);
 	}
 	return pushed;
+}
+
+bool reader_retag(const struct readers *rs, unsigned index, uint64_t *word, uint64_t incarnation)
+{
+	uint64_t next = (*word & ~(0xffffULL << 45)) | (incarnation & 0xffff) << 45;
+
+	if (!cas_seq(&rs->bell->readers[index], word, next))
+		return false;
+	*word = next;
+	return true;
+}
+
+bool reader_gate_lift(const struct readers *rs, unsigned index, uint64_t word, unsigned partition, uint64_t pos)
+{
+	atomic_u64 *gate = reader_gate(rs, index, partition);
+	uint64_t g = load_acquire(gate), inc = reader_word_incarnation(word); /* gates pairs raise */
+
+	do {
+		/* Of another incarnation it is void, and this one's consumers are not to set it. */
+		if (load_acquire(&rs->bell->readers[index]) != word)
+			return false;
+		if (word_high(g) == inc && widen_pos(g, pos) >= pos)
+			return true;
+	} while (!cas_seq(gate, &g, word_of(inc, pos))); /* raise:gates */
+	return true;
+}
+
+void reader_free(const struct readers *rs, unsigned index, uint64_t word)
+{
+	cas_seq(&rs->bell->readers[index], &word, reader_word(READER_FREE, reader_word_incarnation(word), 0));
 }
 
 static void gate_move_up(const struct readers *rs, unsigned reader, unsigned partition,
@@ -256,7 +308,7 @@ static void gate_move_up(const struct readers *rs, unsigned reader, unsigned par
 	for (;;) {
 		uint64_t w = load_acquire(&rs->bell->readers[reader]), gate;
 
-		if (reader_word_state(w) != READER_LIVE && reader_word_state(w) != READER_HOLD)
+		if (!state_has_gates(reader_word_state(w)))
 			return;
 		gate = load_acquire(reader_gate(rs, reader, partition)); /* gates pairs raise */
 		if (gate_is_of(gate, w) &&

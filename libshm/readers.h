@@ -7,7 +7,9 @@
  *             -> its gates := positions from which nothing can vanish any more
  *             -> LIVE | HOLD                 its gates hold
  *             -> FREE(inc+1)                 by itself, or by whoever proves its session dead
- * A blocked publisher may kick a CREATING reader (-> FREE) and set a LIVE reader's gate to GATE_NONE
+ * A group's word goes FREE -> TENTATIVE -> GROUP -> FREE in the same way, but belongs to no session; its gates
+ * are raised by any of its consumers.
+ * A blocked publisher may kick a CREATING or TENTATIVE reader (-> FREE) and set a LIVE reader's gate to GATE_NONE
  * (overrun): both then find their own next CAS fail. Every arrow is one CAS.
  */
 #ifndef SHMQ_READERS_H
@@ -39,12 +41,30 @@ static inline atomic_u64 *reader_gate(const struct readers *rs, unsigned reader,
  * the heads vanishes. SHMQ_ELIMIT, SHMQ_ENOSPACE. */
 int reader_claim(struct error *e, const struct readers *rs, uint64_t id, struct reader *out);
 
+/* The same for a group: FREE -> TENTATIVE. */
+int reader_claim_group(struct error *e, const struct readers *rs, uint64_t hash, uint64_t number,
+                       struct reader *out);
+
 /* Sets a gate while CREATING. False: kicked by a blocked publisher; start again. */
 bool reader_gate_set(const struct readers *rs, const struct reader *r, unsigned partition,
                      uint64_t pos);
 
-/* CREATING -> LIVE or HOLD; the first one also ends the virgin reader. False: kicked. */
-bool reader_go_live(const struct readers *rs, struct reader *r, bool hold);
+/* CREATING -> LIVE or HOLD, TENTATIVE -> GROUP; the first one also ends the virgin reader. False: kicked. */
+bool reader_go_live(const struct readers *rs, struct reader *r, enum reader_state state);
+
+/* Makes every reclaimer that looked at the readers before us fail: its CAS names the old gen. */
+void readers_bump(const struct readers *rs);
+
+/* Sets a group's gate to pos, unless it stands there or beyond in this incarnation. False: the word is another
+ * one by now. Any number of consumers. */
+bool reader_gate_lift(const struct readers *rs, unsigned index, uint64_t word, unsigned partition, uint64_t pos);
+
+/* Gives a group's word another incarnation: its gates are void, and it holds everything from the heads on, once
+ * the heads are bumped. False, and *word as it is: somebody was faster. */
+bool reader_retag(const struct readers *rs, unsigned index, uint64_t *word, uint64_t incarnation);
+
+/* A reader's word, if it still says this, -> FREE. */
+void reader_free(const struct readers *rs, unsigned index, uint64_t word);
 
 /* Raises an own gate; one that a purge or a publisher that drops the oldest has moved is raised from
  * where it stands. False: it was overrun (or is no longer ours). to may be GATE_NONE. */

@@ -2,6 +2,8 @@
 /* reclaim.c - what may leave a log so that something new has room. */
 #include "reclaim.h"
 
+#include "intent.h"
+
 /* Moves head up to `target`, as far as readers and the newest frame allow. True when it moved. */
 static bool reclaim_to(const struct ground *g, uint64_t end, uint64_t target, struct holder *holder)
 {
@@ -9,12 +11,17 @@ static bool reclaim_to(const struct ground *g, uint64_t end, uint64_t target, st
 	uint64_t h = load_acquire(l->head); /* head pairs advance, attach: before looking at readers */
 	uint64_t head = widen_pos(h, end);
 	uint64_t newest = end == 0 ? 0 : end - 1; /* never reclaimed: the next base stands in it */
-	uint64_t floor = readers_floor(g->readers, l->partition, head, newest, holder);
+	uint64_t floor;
 
+	if (g->readers != NULL)
+		floor = readers_floor(g->readers, l->partition, head, newest, holder);
+	else
+		floor = g->floor < newest ? g->floor : newest;
 	if (target > floor)
 		target = floor;
 	if (target <= head)
 		return false;
+	intents_keep(l, target);
 	return cas_seq(l->head, &h, word_of(word_high(h), target)); /* advance:head */
 }
 
@@ -96,6 +103,7 @@ void ground_force(const struct ground *g, uint64_t target)
 	/* Gates first: a reader whose gate is below head holds back what is not there any more, until
 	   it looks. One that goes live in between does that, and looks at once. */
 	readers_move_up(g->readers, l->partition, target);
+	intents_keep(l, target);
 	h = load_acquire(l->head); /* head pairs advance, attach */
 	while (widen_pos(h, target) < target &&
 	       !cas_seq(l->head, &h, word_of(word_high(h), target))) /* advance:head */

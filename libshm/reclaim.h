@@ -3,7 +3,7 @@
  * reclaim.h - what may leave a log so that something new has room.
  *
  * Order, always: load head, then newest, then the readers; then CAS the head that was loaded.
- * Everything read after head only rises, but for an attaching reader, who bumps head's gen: so a
+ * Intents of frames that leave are marked before that CAS (intent.h). Everything read after head only rises, but for an attaching reader, who bumps head's gen: so a
  * stale candidate is too low, or its CAS fails.
  */
 #ifndef SHMQ_RECLAIM_H
@@ -15,7 +15,8 @@
 /* What a publisher needs to know to find room in one log. */
 struct ground {
 	struct log *log;
-	const struct readers *readers;
+	const struct readers *readers; /* NULL: a return log, which only needs what is at `floor` or above; */
+	uint64_t floor;                /* loaded before head, it only rises */
 	const struct session_place *place;
 	uint64_t id;           /* own session */
 	bool drop_old;         /* what is full gives up its oldest */

@@ -429,8 +429,10 @@ static bool link_past(const struct log *l, struct tail *t, uint64_t w, uint64_t 
 	return true;
 }
 
-int ring_link(struct error *e, struct log *l, struct tail *t, struct frame *f, uint64_t unit,
-              uint64_t now_ns)
+/* The end of the log: *w is what stands in its slot, *t what a frame there must say. 0; SHMQ_FULL; or an
+ * error. */
+static inline __attribute__((always_inline)) int link_place(struct error *e, struct log *l, struct tail *t,
+                                                           uint64_t *word)
 {
 	const uint64_t from = t->position;
 	uint64_t damaged = 0;
@@ -473,13 +475,14 @@ int ring_link(struct error *e, struct log *l, struct tail *t, struct frame *f, u
 				return r;
 			}
 		}
-		if (t->position - head >= l->slot_count)
-			return SHMQ_FULL;
-		frame_seal(f, t, now_ns);
-		if (cas_seq(slot_of(l, t->position), &w, slot_word(own, unit))) /* link:read, tell:sleep */
-			break;
-		t->known = false;
+		*word = w;
+		return t->position - head >= l->slot_count ? SHMQ_FULL : 0;
 	}
+}
+
+/* t goes on behind a frame that was linked at its position. */
+static inline void link_behind(struct log *l, struct tail *t, const struct frame *f)
+{
 	t->position++;
 	t->offset += f->count;
 	t->bytes += f->value_bytes;
@@ -488,5 +491,68 @@ int ring_link(struct error *e, struct log *l, struct tail *t, struct frame *f, u
 		cas_max(&l->file->tail_hint, t->position);
 	/* Readers had these lines a lap ago: they are asked back before they are needed. */
 	prefetch_write((const void *)slot_of(l, t->position + SLOTS_PER_LINE));
+}
+
+int ring_link(struct error *e, struct log *l, struct tail *t, struct frame *f, uint64_t unit,
+              uint64_t now_ns)
+{
+	for (;;) {
+		uint64_t w;
+		int r = link_place(e, l, t, &w);
+
+		if (r != 0)
+			return r;
+		frame_seal(f, t, now_ns);
+		if (cas_seq(slot_of(l, t->position), &w, /* link:read, tell:sleep */
+		            slot_word(lap_of(l, t->position), unit)))
+			break;
+		t->known = false;
+	}
+	link_behind(l, t, f);
 	return 0;
+}
+
+/* ---- linking at one position, or not at all ------------------------------------------ */
+
+int ring_place(struct error *e, struct log *l, struct tail *t, struct frame *f, struct frame *null,
+               uint64_t now_ns)
+{
+	uint64_t w;
+	int r = link_place(e, l, t, &w);
+
+	if (r != 0)
+		return r;
+	frame_seal(f, t, now_ns);
+	frame_seal(null, t, now_ns);
+	return 0;
+}
+
+uint64_t ring_word_at(const struct log *l, uint64_t position, uint64_t unit)
+{
+	return slot_word(lap_of(l, position), unit);
+}
+
+enum ring_at ring_at(const struct log *l, uint64_t position, uint64_t word)
+{
+	uint64_t w = load_seq(slot_of(l, position)), lap = lap_of(l, position); /* read pairs link */
+
+	if (w == word)
+		return RING_AT_THIS;
+	if (slot_word_lap(w) == lap)
+		return RING_AT_OTHER;
+	return slot_word_lap(w) < lap ? RING_AT_NOTHING : RING_AT_LATER;
+}
+
+bool ring_link_at(struct log *l, uint64_t position, uint64_t word)
+{
+	uint64_t w = load_acquire(slot_of(l, position)); /* read pairs link */
+
+	/* Whoever prepared the word saw that head has passed what stood here a lap ago. */
+	return slot_word_lap(w) < lap_of(l, position) &&
+	       cas_seq(slot_of(l, position), &w, word); /* link:read, tell:sleep */
+}
+
+void ring_linked(struct log *l, struct tail *t, const struct frame *f)
+{
+	link_behind(l, t, f);
 }

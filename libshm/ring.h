@@ -47,6 +47,26 @@ struct tail {
 int ring_link(struct error *e, struct log *l, struct tail *t, struct frame *f, uint64_t unit,
               uint64_t now_ns);
 
+/* The same in steps, for a frame that may only stand at the position that was announced (settle.c):
+ * ring_place() finds the end of the log and writes both headers for it, f's and that of a frame without
+ * rows that others may link in its place: 0, SHMQ_FULL, or an error. */
+int ring_place(struct error *e, struct log *l, struct tail *t, struct frame *f, struct frame *null,
+               uint64_t now_ns);
+
+/* The slot word of a frame at a place in the pool, were it linked at this position. */
+uint64_t ring_word_at(const struct log *l, uint64_t position, uint64_t unit);
+
+/* What a slot says of a position: this word; another frame; not linked yet; gone, and used again since. */
+enum ring_at { RING_AT_THIS, RING_AT_OTHER, RING_AT_NOTHING, RING_AT_LATER };
+enum ring_at ring_at(const struct log *l, uint64_t position, uint64_t word);
+
+/* Links it there and nowhere else, by one CAS: false when the position is taken. Its page is backed, and
+ * head was less than N below it. */
+bool ring_link_at(struct log *l, uint64_t position, uint64_t word);
+
+/* t goes on behind f, which was linked at t's position. */
+void ring_linked(struct log *l, struct tail *t, const struct frame *f);
+
 /* A private buffer that grows to the largest frame seen. */
 struct copy {
 	unsigned char *data; /* a struct frame, then its columns */

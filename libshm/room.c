@@ -32,7 +32,7 @@ static void describe(struct shmq_pub *p, const struct holder *h, char *text, siz
 		snprintf(text, bytes, "a subscriber");
 }
 
-static void tell(struct shmq_pub *p, const struct lane *l, const struct holder *h)
+static void tell(struct shmq_pub *p, const struct pub_lane *l, const struct holder *h)
 {
 	char whom[128], sentence[1024];
 
@@ -44,7 +44,7 @@ static void tell(struct shmq_pub *p, const struct lane *l, const struct holder *
 	p->q->notice(p->q->context, sentence);
 }
 
-static int nap(struct shmq_pub *p, struct lane *l, const struct holder *h, uint64_t until_ns,
+static int nap(struct shmq_pub *p, struct pub_lane *l, const struct holder *h, uint64_t until_ns,
                uint64_t now_ns)
 {
 	atomic_u32 *bell = &p->topic.bell->room;
@@ -66,7 +66,7 @@ static int nap(struct shmq_pub *p, struct lane *l, const struct holder *h, uint6
 }
 
 /* Drop-old: what stands below `to` goes, but the newest frame. True when something went. */
-static bool drop_old(struct shmq_pub *p, struct lane *l, uint64_t to)
+static bool drop_old(struct shmq_pub *p, struct pub_lane *l, uint64_t to)
 {
 	struct ground g = {.log = &l->log, .readers = &p->topic.readers, .place = &p->q->place};
 	uint64_t end = l->tail.position;
@@ -101,7 +101,7 @@ static int refused(struct shmq_pub *p)
 }
 
 /* Whoever stands in the way for no good reason does so no more: true. */
-static bool made_way(struct shmq_pub *p, struct lane *l, const struct holder *holder,
+static bool made_way(struct shmq_pub *p, struct pub_lane *l, const struct holder *holder,
                      uint64_t drop_to, uint64_t now)
 {
 	const struct readers *rs = &p->topic.readers;
@@ -115,7 +115,7 @@ static bool made_way(struct shmq_pub *p, struct lane *l, const struct holder *ho
 	       reader_push_aside(rs, holder, partition);
 }
 
-static void wait_begin(struct shmq_pub *p, struct lane *l, uint64_t now)
+static void wait_begin(struct shmq_pub *p, struct pub_lane *l, uint64_t now)
 {
 	struct wait *w = &l->wait;
 
@@ -131,7 +131,7 @@ static void wait_begin(struct shmq_pub *p, struct lane *l, uint64_t now)
 
 /* Once we have watched for OVERRUN_NS, all that stand as they stood when the wait began go at once: the
  * watch word knows only the one that is farthest behind, and many would take a second each. */
-static bool still_go(struct shmq_pub *p, struct lane *l, uint64_t now)
+static bool still_go(struct shmq_pub *p, struct pub_lane *l, uint64_t now)
 {
 	struct wait *w = &l->wait;
 	uint64_t since = now - w->looked_ns, newest = l->tail.position > 0 ? l->tail.position - 1 : 0;
@@ -147,7 +147,7 @@ static bool still_go(struct shmq_pub *p, struct lane *l, uint64_t now)
 	return gone;
 }
 
-int pub_wait(struct shmq_pub *p, struct lane *l, const struct holder *holder, uint64_t drop_to)
+int pub_wait(struct shmq_pub *p, struct pub_lane *l, const struct holder *holder, uint64_t drop_to)
 {
 	uint64_t now = clock_ns(CLOCK_BOOTTIME);
 	struct wait *w = &l->wait;

@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 #define SHMQ_VERSION "0.1.0"
-#define SHMQ_FORMAT_VERSION 2 /* of the files in the runtime directory */
+#define SHMQ_FORMAT_VERSION 3 /* of the files in the runtime directory */
 
 #define SHMQ_NAME_MAX 249       /* bytes in a topic name, as in Kafka */
 #define SHMQ_PARTITIONS_MAX 256 /* partitions of one topic */
@@ -607,8 +607,8 @@ struct shmq_dead_letter {
 	int status;           /* as struct shmq_failure */
 	const void *text;
 	size_t text_len;
-	uint64_t first_ns;    /* CLOCK_REALTIME of its first delivery, */
-	uint64_t dead_ns;     /* and when it became a dead letter */
+	uint64_t first_ns;    /* CLOCK_REALTIME when it first came into the return log, */
+	uint64_t dead_ns;     /* and when it (last) became a dead letter */
 	uint64_t private_[2];
 };
 

@@ -190,6 +190,15 @@ static int open_number(shmq *q, const char *name, const struct topic_brief *foun
 	return r;
 }
 
+int topic_open_number(shmq *q, uint64_t number, struct topic *out)
+{
+	struct topic_brief found;
+	int r = topic_brief_read(q, number, &found);
+
+	*out = TOPIC_NONE;
+	return r < 0 ? r : open_number(q, found.name, &found, true, out);
+}
+
 int topic_open(shmq *q, const char *name, bool create, bool writable, bool *created,
                struct topic *out)
 {

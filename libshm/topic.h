@@ -27,6 +27,8 @@ struct topic {
  * closed. */
 int topic_open(shmq *q, const char *name, bool create, bool writable, bool *created,
                struct topic *out);
+/* Opens by number, for writing: what a name stands for now does not matter. On an error *out is closed. */
+int topic_open_number(shmq *q, uint64_t number, struct topic *out);
 void topic_close(struct topic *t);
 
 /* Whether publishers have made the log of a partition. */

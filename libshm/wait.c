@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* wait.c - a subscriber with nothing to do: look again in a growing pause, then sleep. */
+/* wait.c - having nothing to do: look again in a growing pause, then sleep. */
+#include "wait.h"
+
 #include "clock.h"
-#include "consume.h"
 
 #include <sched.h>
 
@@ -11,36 +12,14 @@
 #define SPIN_NS     30000u
 #define RELAXES_MAX 40u /* of cpu_relax(): 10 to 40 ns each */
 #define LOOKS_FREE  64u /* between two looks at the clock without a pause */
-#define LINK_CHECK_NS (uint64_t)BELL_NAP_NS
-
-static bool something(shmq_sub *const *subs, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		struct shmq_sub *s = subs[i];
-		bool all_ended = true;
-
-		for (unsigned k = 0; k < s->track_count; k++) {
-			struct track *t = &s->tracks[k];
-
-			if (t->ended)
-				continue;
-			all_ended = false;
-			if (!log_attached(&t->log) ? topic_log_made(&s->topic, t->partition)
-			                           : ring_look(&t->log, t->position) != SHMQ_EMPTY)
-				return true;
-		}
-		if (all_ended)
-			return true;
-	}
-	return false;
-}
+#define CHECK_NS    (uint64_t)BELL_NAP_NS
 
 /* Looks again and again, as fast as it can. */
-static bool spin(shmq_sub *const *subs, size_t count, uint64_t until_ns)
+static bool spin(const struct waiter *w, uint64_t until_ns)
 {
 	do {
 		for (unsigned looks = 0; looks < LOOKS_FREE; looks++)
-			if (something(subs, count))
+			if (w->something(w->context))
 				return true;
 	} while (clock_ns(CLOCK_MONOTONIC) < until_ns);
 	return false;
@@ -49,17 +28,17 @@ static bool spin(shmq_sub *const *subs, size_t count, uint64_t until_ns)
 /* Looks again after pauses that grow within one wait; and from wait to wait, while messages come
  * faster than it looks: then it takes many at once instead of the line from under the publisher. Once
  * they come slowly, it is quick again. */
-static bool pause_and_look(shmq_sub *const *subs, size_t count, uint64_t until_ns)
+static bool pause_and_look(const struct waiter *w, uint64_t until_ns)
 {
-	unsigned relaxes = subs[0]->relaxes > 0 ? subs[0]->relaxes : 1, relaxed = 0;
+	unsigned relaxes = *w->relaxes > 0 ? *w->relaxes : 1, relaxed = 0;
 
 	for (unsigned looks = 0;; looks++) {
 		for (unsigned i = 0; i < relaxes; i++)
 			cpu_relax();
-		if (something(subs, count)) {
-			subs[0]->relaxes = looks > 2 ? 1 : looks > 0 ? relaxes : relaxes * 2;
-			if (subs[0]->relaxes > RELAXES_MAX)
-				subs[0]->relaxes = RELAXES_MAX;
+		if (w->something(w->context)) {
+			*w->relaxes = looks > 2 ? 1 : looks > 0 ? relaxes : relaxes * 2;
+			if (*w->relaxes > RELAXES_MAX)
+				*w->relaxes = RELAXES_MAX;
 			return true;
 		}
 		relaxed += relaxes;
@@ -72,61 +51,56 @@ static bool pause_and_look(shmq_sub *const *subs, size_t count, uint64_t until_n
 		if (clock_ns(CLOCK_MONOTONIC) >= until_ns)
 			break;
 	}
-	subs[0]->relaxes = 1;
+	*w->relaxes = 1;
 	return false;
 }
 
-/* At most once a second: whether all topics are still there. 0 or SHMQ_GONE. */
-static int check_linked(shmq_sub *const *subs, size_t count, uint64_t now)
+static int check(const struct waiter *w, uint64_t now)
 {
-	int r = 0;
-
-	if (now - subs[0]->linked_ns < LINK_CHECK_NS)
+	if (now - *w->checked_ns < CHECK_NS)
 		return 0;
-	subs[0]->linked_ns = now;
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = topic_check_linked(&subs[i]->topic);
-	return r;
+	*w->checked_ns = now;
+	return w->check(w->context);
 }
 
 /* 0: look again; SHMQ_INTERRUPTED. */
-static int nap(shmq_sub *const *subs, size_t count, int64_t ns)
+static int nap(const struct waiter *w, int64_t ns)
 {
 	atomic_u32 *bells[BELLS_MAX];
 	uint32_t seen[BELLS_MAX];
 
-	for (unsigned i = 0; i < count; i++) {
-		bells[i] = &subs[i]->topic.bell->arrived;
+	for (unsigned i = 0; i < w->count; i++) {
+		bells[i] = w->bell(w->context, i);
 		seen[i] = bell_read(bells[i]);
 	}
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < w->count; i++)
 		if (!bell_arm(bells[i], &seen[i]))
 			return 0;
-	if (something(subs, count)) /* sleep pairs tell */
+	if (w->something(w->context)) /* sleep pairs tell */
 		return 0;
-	return bell_sleep(bells, seen, (unsigned)count, ns);
+	return bell_sleep(bells, seen, (unsigned)w->count, ns);
 }
 
 /* Until something is there, by looking or asleep, in turns of a second at most. */
-static int wait_on(shmq_sub *const *subs, size_t count, uint64_t now, uint64_t deadline)
+static int wait_on(const struct waiter *w, uint64_t now, uint64_t deadline)
 {
 	const uint64_t since = now;
 
 	for (;;) {
-		uint64_t turn = deadline - now < LINK_CHECK_NS ? deadline - now : LINK_CHECK_NS;
+		uint64_t turn = deadline - now < CHECK_NS ? deadline - now : CHECK_NS;
 		int r = 0;
 
 		if (turn == 0)
 			return SHMQ_TIMEOUT;
-		if (subs[0]->flags & SHMQ_SUB_SPIN)
-			spin(subs, count, now + turn);
+		if (w->spin)
+			spin(w, now + turn);
 		else
-			r = nap(subs, count, (int64_t)turn);
-		if (something(subs, count))
+			r = nap(w, (int64_t)turn);
+		if (w->something(w->context))
 			return 0;
 		if (r == 0) {
 			now = clock_ns(CLOCK_MONOTONIC);
-			r = check_linked(subs, count, now);
+			r = check(w, now);
 			if (now > deadline)
 				now = deadline;
 		}
@@ -134,32 +108,28 @@ static int wait_on(shmq_sub *const *subs, size_t count, uint64_t now, uint64_t d
 			return r;
 		/* A whole turn, and nothing: what only a read finds is found, and so is a signal that came
 		   just before we fell asleep. */
-		if (now < deadline && now - since >= LINK_CHECK_NS)
+		if (now < deadline && now - since >= CHECK_NS)
 			return 0;
 	}
 }
 
-int shmq_sub_wait(shmq_sub *const *subs, size_t count, int64_t wait_ns)
+int wait_for(struct waiter *w, int64_t wait_ns)
 {
 	uint64_t now, deadline, until;
 	int r;
 
-	if (count == 0 || count > BELLS_MAX)
-		return SHMQ_EINVAL;
-	if (subs[0]->q->forked)
-		return broker_check(subs[0]->q, true);
-	if (something(subs, count))
+	if (w->something(w->context))
 		return 0;
 	now = clock_ns(CLOCK_MONOTONIC);
-	r = check_linked(subs, count, now); /* who only ever polls is told, too */
+	r = check(w, now); /* who only ever polls is told, too */
 	if (r != 0 || wait_ns <= 0)
 		return r != 0 ? r : SHMQ_TIMEOUT;
 	deadline = wait_ns < INT64_MAX - (int64_t)now ? now + (uint64_t)wait_ns : UINT64_MAX;
-	if (!(subs[0]->flags & (SHMQ_SUB_SPIN | SHMQ_SUB_NO_SPIN))) {
+	if (!w->spin && !w->no_spin) {
 		until = deadline - now < SPIN_NS ? deadline : now + SPIN_NS;
-		if (pause_and_look(subs, count, until))
+		if (pause_and_look(w, until))
 			return 0;
 		now = until;
 	}
-	return wait_on(subs, count, now, deadline);
+	return wait_on(w, now, deadline);
 }

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* window.c - who has which message of one log: a word for each of W messages from the floor on. */
+#include "window.h"
+
+void window_init(struct window *w, struct map *map, struct window_line *line, size_t words_at,
+                 uint64_t count)
+{
+	*w = (struct window){.map = map,
+	                     .line = line,
+	                     .words = (atomic_u64 *)(void *)((char *)map->at + words_at),
+	                     .words_at = words_at,
+	                     .base = load_relaxed(&line->base), /* relaxed: published by linkat */
+	                     .count = count,
+	                     .shift = (unsigned)__builtin_ctzll(count)};
+}
+
+static inline bool word_backed(const struct window *w, uint64_t offset)
+{
+	return ((offset - w->base) & (w->count - 1)) < load_acquire(&w->line->words_reserved); /* floor:finish */
+}
+
+int window_reserve(struct error *e, const struct window *w, uint64_t offset)
+{
+	uint64_t index = (offset - w->base) & (w->count - 1), until = ALIGN_UP(index + 1, WORD_CHUNK);
+	size_t from = w->words_at / PAGE * PAGE;
+	int r;
+
+	if (word_backed(w, offset))
+		return 0;
+	if (until > w->count)
+		until = w->count;
+	r = map_reserve(e, w->map, from, w->words_at + until * 8 - from);
+	if (r == 0)
+		cas_max(&w->line->words_reserved, until);
+	return r;
+}
+
+enum word_says window_look(const struct window *w, uint64_t offset, uint64_t *word)
+{
+	uint64_t floor = window_floor(w), lap = window_lap(w, offset);
+
+	if (offset < floor)
+		return SAYS_BELOW;
+	if (offset - floor >= w->count) /* before the word: it may be DONE for the message W before */
+		return SAYS_BEYOND;
+	if (!word_backed(w, offset)) {
+		*word = 0;
+		return SAYS_FREE;
+	}
+	*word = load_seq(window_word(w, offset)); /* settle pairs intent */
+	if (word_state(*word) == WORD_DONE) {
+		if (word_done_lap(*word) < lap)
+			return SAYS_FREE;
+		return word_done_lap(*word) == lap ? SAYS_DONE : SAYS_BELOW;
+	}
+	/* Behind the load: while the floor has not passed the message, no later one has its word. */
+	if (window_floor(w) > offset)
+		return SAYS_BELOW;
+	/* A lap that cannot be is damage: the message is rather delivered again than lost. */
+	return word_state(*word) <= WORD_PARKED_SETTLING && word_lap(*word) == (lap & 0xff) ? SAYS_HELD : SAYS_FREE;
+}
+
+uint64_t window_advance(const struct window *w, uint64_t limit)
+{
+	uint64_t floor = window_floor(w), o = floor, word;
+
+	while (o < limit && o - floor < w->count) {
+		enum word_says s = window_look(w, o, &word);
+
+		if (s != SAYS_DONE && s != SAYS_BELOW)
+			break;
+		o++;
+	}
+	if (o > floor)
+		cas_max(&w->line->floor_hint, o); /* finish:floor */
+	return o;
+}
+
+uint64_t window_skip_to(const struct window *w, uint64_t offset)
+{
+	uint64_t floor = window_floor(w), skipped = 0, o = floor, word;
+	struct error e;
+
+	while (o < offset && o - floor < w->count) {
+		enum word_says s = window_look(w, o, &word);
+
+		if (s == SAYS_FREE || s == SAYS_HELD) {
+			if (window_reserve(&e, w, o) < 0)
+				return skipped; /* later */
+			if (!window_set(w, o, word, window_done(w, o, word)))
+				continue; /* somebody else did something to it: look again */
+			skipped++;
+		}
+		o++;
+	}
+	if (offset > o) /* never had a word */
+		skipped += offset - o;
+	if (offset > floor)
+		cas_max(&w->line->floor_hint, offset); /* finish:floor */
+	return skipped;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * window.h - who has which message of one log: a word for each of W messages from the floor on.
+ *
+ *   DONE of an earlier lap = free
+ *   free -> CLAIMED(s) -> WORKING(s) -> DONE
+ *      |                   |  given back, lease broken, owner dead
+ *      +-> WORKING(s)      v
+ *                       WAITING(due) -> CLAIMED | WORKING ...
+ *   WORKING(s) -> SETTLING(s) -> DONE or WAITING         (settle.h)
+ *   PARKED -> PARKED_SETTLING(s) -> DONE or PARKED; PARKED -> WAITING (requeued); PARKED -> DONE (dropped)
+ *
+ * Each arrow is one CAS of the word that was loaded. The floor only passes DONE words, and a word is believed
+ * only while floor <= offset < floor + W: then it can be about no other message.
+ * Progress: lock-free; a participant that is stopped anywhere costs the others nothing.
+ */
+#ifndef SHMQ_WINDOW_H
+#define SHMQ_WINDOW_H
+
+#include "map.h"
+
+struct window {
+	struct map *map;  /* of the file that the words stand in; not owned */
+	struct window_line *line;
+	atomic_u64 *words;
+	size_t words_at;  /* in that file */
+	uint64_t base;    /* offset of the first word */
+	uint64_t count;   /* W */
+	unsigned shift;   /* W is 2^this */
+};
+
+/* lap_words: W, a power of two. */
+void window_init(struct window *w, struct map *map, struct window_line *line, size_t words_at,
+                 uint64_t count);
+
+static inline uint64_t window_lap(const struct window *w, uint64_t offset)
+{
+	return ((offset - w->base) >> w->shift) + 1;
+}
+
+static inline uint64_t window_floor(const struct window *w)
+{
+	return load_acquire(&w->line->floor_hint); /* floor pairs finish */
+}
+
+/* Backs the page of an offset's word. 0 or SHMQ_ENOSPACE. Before anything is claimed there. */
+int window_reserve(struct error *e, const struct window *w, uint64_t offset);
+
+/* What a message's word says of it. */
+enum word_says {
+	SAYS_FREE,    /* nobody has claimed it yet */
+	SAYS_HELD,    /* current: CLAIMED .. PARKED_SETTLING */
+	SAYS_DONE,
+	SAYS_BELOW,   /* the floor has passed it: DONE */
+	SAYS_BEYOND,  /* it is W or more above the floor: it has no word yet */
+};
+enum word_says window_look(const struct window *w, uint64_t offset, uint64_t *word);
+
+static inline atomic_u64 *window_word(const struct window *w, uint64_t offset)
+{
+	return &w->words[(offset - w->base) & (w->count - 1)];
+}
+
+/* One CAS from what was loaded. Sequentially consistent: settling counts on it. */
+static inline bool window_set(const struct window *w, uint64_t offset, uint64_t from, uint64_t to)
+{
+	return cas_seq(window_word(w, offset), &from, to); /* finish:floor, settle:intent */
+}
+
+/* The word for a new owner or state of the message that `word` (current, or free) is about. */
+static inline uint64_t window_next(const struct window *w, uint64_t offset, uint64_t word, uint64_t tag,
+                                   uint64_t deliveries, enum word_state state, uint64_t low)
+{
+	(void)word;
+	return word_make(window_lap(w, offset), tag, deliveries, state, low);
+}
+static inline uint64_t window_done(const struct window *w, uint64_t offset, uint64_t word)
+{
+	return word_done(window_lap(w, offset), word_tag(word), word_deliveries(word));
+}
+
+/* Moves the floor over DONE words, not beyond `limit` (what can have been claimed). Returns it. */
+uint64_t window_advance(const struct window *w, uint64_t limit);
+
+/* Everything before `offset` is gone from the log, whatever became of it: its words are DONE, and the floor
+ * moves there. Returns how many had not been. */
+uint64_t window_skip_to(const struct window *w, uint64_t offset);
+
+/* Due times: CLOCK_BOOTTIME in ms, compared by distance. */
+static inline int64_t word_due_in_ms(uint64_t word, uint64_t now_ms)
+{
+	return (int64_t)((word_low(word) - now_ms) << (64 - WORD_LOW_BITS)) >> (64 - WORD_LOW_BITS);
+}
+
+#endif
