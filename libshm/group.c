@@ -354,9 +354,9 @@ static int tick(struct shmq_group *c)
 }
 
 /* What is due by time; ours first. 0, SHMQ_LATE, or what happened. */
-static int keep_up(struct shmq_group *c, bool now)
+static inline int keep_up(struct shmq_group *c, uint64_t t, bool now)
 {
-	uint64_t t = coarse_ns(), half = (uint64_t)c->g.config.o.lease_ns / 2;
+	uint64_t half = (uint64_t)c->g.config.o.lease_ns / 2;
 
 	if (!member_stands(&c->self))
 		return came_late(c);
@@ -373,7 +373,7 @@ static int keep_up(struct shmq_group *c, bool now)
 
 int shmq_group_renew(shmq_group *c)
 {
-	int r = c->g.q->forked ? broker_check(c->g.q, true) : keep_up(c, true);
+	int r = c->g.q->forked ? broker_check(c->g.q, true) : keep_up(c, coarse_ns(), true);
 
 	return r;
 }
@@ -418,11 +418,13 @@ static int nothing(struct shmq_group *c)
 
 int shmq_group_next(shmq_group *c, struct shmq_delivery *d)
 {
+	uint64_t now;
 	int r;
 
 	if (c->g.q->forked)
 		return broker_check(c->g.q, true);
-	r = keep_up(c, false);
+	now = coarse_ns();
+	r = keep_up(c, now, false);
 	if (r == 0 && (load_acquire(&c->g.file->current) != c->g.incarnation || /* current pairs seek */
 	               load_acquire(&c->g.file->config) != c->g.config.version)) /* config pairs alter */
 		r = changes_follow(c);
@@ -430,12 +432,12 @@ int shmq_group_next(shmq_group *c, struct shmq_delivery *d)
 		return r;
 	if (load_acquire(&c->g.file->paused) != 0)
 		return group_live(&c->g) && topic_live(&c->g.topic) ? SHMQ_EMPTY : group_gone(&c->g);
-	r = sweep_if_needed(c, false);
+	r = sweep_if_needed(c, now, false);
 	if (r == 0)
 		r = lanes_next(c, d);
 	if (r != SHMQ_EMPTY)
 		return r;
-	r = sweep_if_needed(c, true);
+	r = sweep_if_needed(c, now, true);
 	if (r == 0)
 		r = lanes_next(c, d);
 	return r == SHMQ_EMPTY ? nothing(c) : r;

@@ -157,7 +157,7 @@ int settle_into(struct settle *s, shmq_pub *p, const struct shmq_message *input,
 int lane_sweep(struct shmq_group *c, struct lane *l, bool free_too);
 
 /* Of all lanes, when something has come back, is due, or was never looked at. */
-int sweep_if_needed(struct shmq_group *c, bool idle);
+int sweep_if_needed(struct shmq_group *c, uint64_t now_ns, bool idle);
 
 /* Makes a return row's word say what its frame says. 0, SHMQ_EMPTY (another was faster), or an error. */
 int returns_wake_word(struct group *g, uint64_t offset, uint64_t word, struct frame_read *read);

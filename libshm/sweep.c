@@ -104,9 +104,9 @@ int lane_sweep(struct shmq_group *c, struct lane *l, bool free_too)
 
 /* ---- when --------------------------------------------------------------------------- */
 
-int sweep_if_needed(struct shmq_group *c, bool idle)
+int sweep_if_needed(struct shmq_group *c, uint64_t now, bool idle)
 {
-	uint64_t returned = load_seq(&c->g.file->returned), now = coarse_ns(); /* sleep pairs tell */
+	uint64_t returned = load_seq(&c->g.file->returned); /* sleep pairs tell */
 	bool changed = returned != c->returned_seen || c->sweep_cut || (c->due_ms != UINT64_MAX && boot_ms() >= c->due_ms);
 	uint64_t pause = changed ? SWEEP_PAUSE_NS : STUCK_PAUSE_NS;
 	int r = 0;

@@ -14,18 +14,13 @@ void window_init(struct window *w, struct map *map, struct window_line *line, si
 	                     .shift = (unsigned)__builtin_ctzll(count)};
 }
 
-static inline bool word_backed(const struct window *w, uint64_t offset)
-{
-	return ((offset - w->base) & (w->count - 1)) < load_acquire(&w->line->words_reserved); /* floor:finish */
-}
-
 int window_reserve(struct error *e, const struct window *w, uint64_t offset)
 {
 	uint64_t index = (offset - w->base) & (w->count - 1), until = ALIGN_UP(index + 1, WORD_CHUNK);
 	size_t from = w->words_at / PAGE * PAGE;
 	int r;
 
-	if (word_backed(w, offset))
+	if (window_backed(w, offset))
 		return 0;
 	if (until > w->count)
 		until = w->count;
@@ -33,31 +28,6 @@ int window_reserve(struct error *e, const struct window *w, uint64_t offset)
 	if (r == 0)
 		cas_max(&w->line->words_reserved, until);
 	return r;
-}
-
-enum word_says window_look(const struct window *w, uint64_t offset, uint64_t *word)
-{
-	uint64_t floor = window_floor(w), lap = window_lap(w, offset);
-
-	if (offset < floor)
-		return SAYS_BELOW;
-	if (offset - floor >= w->count) /* before the word: it may be DONE for the message W before */
-		return SAYS_BEYOND;
-	if (!word_backed(w, offset)) {
-		*word = 0;
-		return SAYS_FREE;
-	}
-	*word = load_seq(window_word(w, offset)); /* settle pairs intent */
-	if (word_state(*word) == WORD_DONE) {
-		if (word_done_lap(*word) < lap)
-			return SAYS_FREE;
-		return word_done_lap(*word) == lap ? SAYS_DONE : SAYS_BELOW;
-	}
-	/* Behind the load: while the floor has not passed the message, no later one has its word. */
-	if (window_floor(w) > offset)
-		return SAYS_BELOW;
-	/* A lap that cannot be is damage: the message is rather delivered again than lost. */
-	return word_state(*word) <= WORD_PARKED_SETTLING && word_lap(*word) == (lap & 0xff) ? SAYS_HELD : SAYS_FREE;
 }
 
 uint64_t window_advance(const struct window *w, uint64_t limit)

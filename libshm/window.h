@@ -54,11 +54,40 @@ enum word_says {
 	SAYS_BELOW,   /* the floor has passed it: DONE */
 	SAYS_BEYOND,  /* it is W or more above the floor: it has no word yet */
 };
-enum word_says window_look(const struct window *w, uint64_t offset, uint64_t *word);
-
 static inline atomic_u64 *window_word(const struct window *w, uint64_t offset)
 {
 	return &w->words[(offset - w->base) & (w->count - 1)];
+}
+
+static inline bool window_backed(const struct window *w, uint64_t offset)
+{
+	return ((offset - w->base) & (w->count - 1)) < load_acquire(&w->line->words_reserved); /* floor:finish */
+}
+
+/* *word: as loaded, where it says FREE or HELD. Inline: it is asked for every message. */
+static inline enum word_says window_look(const struct window *w, uint64_t offset, uint64_t *word)
+{
+	uint64_t floor = window_floor(w), lap = window_lap(w, offset);
+
+	if (offset < floor)
+		return SAYS_BELOW;
+	if (offset - floor >= w->count) /* before the word: it may be DONE for the message W before */
+		return SAYS_BEYOND;
+	if (!window_backed(w, offset)) {
+		*word = 0;
+		return SAYS_FREE;
+	}
+	*word = load_seq(window_word(w, offset)); /* settle pairs intent */
+	if (word_state(*word) == WORD_DONE) {
+		if (word_done_lap(*word) < lap)
+			return SAYS_FREE;
+		return word_done_lap(*word) == lap ? SAYS_DONE : SAYS_BELOW;
+	}
+	/* Behind the load: while the floor has not passed the message, no later one has its word. */
+	if (window_floor(w) > offset)
+		return SAYS_BELOW;
+	/* A lap that cannot be is damage: the message is rather delivered again than lost. */
+	return word_state(*word) <= WORD_PARKED_SETTLING && word_lap(*word) == (lap & 0xff) ? SAYS_HELD : SAYS_FREE;
 }
 
 /* One CAS from what was loaded. Sequentially consistent: settling counts on it. */
