@@ -16,6 +16,14 @@ work() {
 	mqsub -q -e -g "$1" "${@:2}" t
 }
 
+# fail GROUP [OPTION...]: the same, with a command that fails.
+fail() {
+	local status=0
+
+	mqsub -q -e -g "$1" "${@:2}" t -- false || status=$?
+	[ "$status" -eq 123 ]
+}
+
 # of GROUP KEY: a value of list -J.
 of() {
 	mqd group list -J t | jq -c "select(.group == \"$1\") | .$2"
@@ -172,9 +180,8 @@ of() {
 		{ mqd group list -v t && false; }
 	[ "$(of g lag)" = 3 ] # 2, 3 and 4
 	[ "$(of g dead_lettered)" = 1 ]
-	kill %1
-	poll_until 20 bash -c '[ "$(mqd group list -J t | jq .consumers)" = 0 ]'
-	[ "$(of g in_flight)" = 0 ]
+	# the first signal lets a command end, the second does not
+	poll_until 20 bash -c "kill $!; "'[ "$(mqd group list -J t | jq -c "[.consumers,.in_flight]")" = "[0,0]" ]'
 }
 
 @test "list reads only" {
@@ -251,12 +258,12 @@ of() {
 	[ "$(work g)" = three ]
 	mqpub -q -k us.ny -m four t
 	mqd group alter --retries 1 --dead-letters drop t g
-	work g -- false
+	fail g
 	[ "$(of g dead)" = 0 ]
 	[ "$(of g dropped)" = 1 ]
 	mqpub -q -k us.ny -m five t
 	mqd group alter --dead-letters keep --retries 2 --backoff 1ms t g
-	work g -- false
+	fail g
 	[ "$(mqdlq list -J t | jq .attempts)" = 2 ]
 }
 
@@ -302,7 +309,7 @@ of() {
 
 @test "seek: dead letters stay" {
 	seq 3 | mqpub -q t
-	work g --retries 1 -- false
+	fail g --retries 1
 	mqd group seek -y -o beginning t g >/dev/null
 	[ "$(of g dead)" = 3 ]
 	[ "$(work g | tr '\n' ' ')" = '1 2 3 ' ]
@@ -356,7 +363,7 @@ of() {
 
 @test "delete: off a terminal only with -y; on one it asks; -n says" {
 	seq 3 | mqpub -q t
-	work g --retries 1 -- false
+	fail g --retries 1
 	work h >/dev/null
 	run -64 --separate-stderr mqd group delete t g </dev/null
 	[[ $stderr == "mqd: the group's place and its dead letters would be lost, and there is no terminal to ask on: give -y "* ]]
@@ -379,7 +386,7 @@ of() {
 
 @test "delete: consumers are told, 69; a new group of the name has nothing of it" {
 	seq 3 | mqpub -q t
-	mqsub -q -e -g g --retries 1 t -- false
+	fail g --retries 1
 	number=$(of g number)
 	mqsub -g g t >/dev/null 2>"$BATS_TEST_TMPDIR/err" 3>&- &
 	pid=$!

@@ -11,10 +11,19 @@ teardown() {
 	teardown_broker
 }
 
+# consume OPTION... t -- COMMAND...: works on what a group has before it. That commands fail (123) is what
+# is wanted here.
+consume() {
+	local status=0
+
+	mqsub -q -e "$@" 2>/dev/null || status=$?
+	[ "$status" -eq 0 ] || [ "$status" -eq 123 ]
+}
+
 # bury GROUP STATUS [OPTION...]: whatever the group has before it in topic t becomes a dead letter, of a
 # command that ends with this status.
 bury() {
-	mqsub -q -e -g "$1" --retries 1 "${@:3}" t -- sh -c "echo 'gave up' >&2; exit $2"
+	consume -g "$1" --retries 1 "${@:3}" t -- sh -c "echo 'gave up' >&2; exit $2"
 }
 
 # three GROUP: the letters one, two, three.
@@ -132,7 +141,7 @@ ids() {
 
 @test "nothing chosen: 1 and no output; count says 0, and 0" {
 	mqpub -q -m x t
-	mqsub -q -e -g g t >/dev/null
+	mqsub -q -e -g g --retries 1 t >/dev/null
 	for verb in list show stats export 'requeue --all -y' 'drop --all -y' 'requeue -n --all'; do
 		# shellcheck disable=SC2086
 		run -1 --separate-stderr mqdlq $verb t
@@ -147,9 +156,9 @@ ids() {
 
 @test "list: a heading and a line for each, oldest first, group by group" {
 	three zeta
-	three alpha
+	bury alpha 3
 	run -0 --separate-stderr mqdlq list t
-	[ "${#lines[@]}" -eq 7 ] || [ "${#lines[@]}" -eq 10 ]
+	[ "${#lines[@]}" -eq 7 ]
 	[ "$(tr -s ' ' <<<"${lines[0]}")" = ' ID GROUP PART:OFFSET KEY REASON ATTEMPTS EXIT DEAD-SINCE VALUE' ]
 	[[ $(tr -s ' ' <<<"${lines[1]}") =~ ^\ [0-9]+\ alpha\ 0:0\ -\ max-deliver\ 1\ 3\ 20[0-9TZ:.-]+\ one$ ]]
 	[ "$(mqdlq list -g zeta t | awk 'NR > 1 { print $NF }' | tr '\n' ' ')" = 'one two three ' ]
@@ -183,7 +192,7 @@ ids() {
 
 @test "show: everything, the value and the last words too" {
 	mqpub -q -k eu.de -H trace=42 -H 'x=a b' -m $'first line\nsecond' t
-	mqsub -q -e -g g --retries 1 t -- sh -c 'printf "no\nluck\n" >&2; kill -9 $$'
+	consume -g g --retries 1 t -- sh -c 'printf "no\nluck\n" >&2; kill -9 $$'
 	run -0 --separate-stderr mqdlq show t
 	id=$(ids)
 	diff -u - <(sed -E 's/(published|first-returned|dead-since): 20[0-9TZ:.-]+$/\1: TIME/' <<<"$output") <<END
@@ -224,7 +233,7 @@ END
 @test "show -J and export: the envelope of mqsub -J, and a dead object" {
 	mqpub -q -k eu.de -H trace=42 -m hello t
 	printf 'bad \377 value' | mqpub -q -s t
-	mqsub -q -e -g g t -- sh -c 'printf "no \377 luck" >&2; exit 65'
+	consume -g g t -- sh -c 'printf "no \377 luck" >&2; exit 65'
 	run -0 --separate-stderr mqdlq export t
 	[ "${#lines[@]}" -eq 2 ]
 	[ "$output" = "$(mqdlq show -J t)" ]
@@ -243,7 +252,7 @@ END
 
 @test "of the last words the last 4 KiB are kept" {
 	mqpub -q -m x t
-	mqsub -q -e -g g --retries 1 t -- sh -c 'seq 5000 >&2; exit 1'
+	consume -g g --retries 1 t -- sh -c 'seq 5000 >&2; exit 1'
 	run -0 mqdlq show -J t
 	[ "$(jq -r .dead.stderr <<<"$output" | tail -n 1)" = 5000 ] ||
 		[ "$(jq -r .dead.stderr <<<"$output" | tail -n 2 | head -n 1)" = 5000 ]
@@ -252,7 +261,7 @@ END
 
 @test "stats: by group, reason and exit status" {
 	printf '%s\n' 1 2 3 | mqpub -q t
-	mqsub -q -e -g a --retries 1 t -- sh -c 'read -r n; exit $((n / 3 + 1))'
+	consume -g a --retries 1 t -- sh -c 'read -r n; exit $((n / 3 + 1))'
 	bury b 65
 	run -0 --separate-stderr mqdlq stats t
 	[ "$(awk '{ print $1, $2, $3, $4 }' <<<"$output")" = "$(printf '%s\n' \
@@ -269,7 +278,7 @@ END
 	mqpub -q -p 0 -k eu.de -m 'one 1' -m 'two 22' t
 	mqpub -q -p 1 -k us.ny -m 'three 333' t
 	mqpub -q -p 1 -m $'no key\nlast' t
-	mqsub -q -e -g g --retries 3 --backoff 1ms t -- sh -c '
+	consume -g g --retries 3 --backoff 1ms t -- sh -c '
 		case $(cat) in
 		one*) exit 65 ;;
 		two*) exit 7 ;;
@@ -277,7 +286,6 @@ END
 		*) exit 0
 		esac'
 	bury h 1
-	[ "$(values -g g | tr ' ' '\n' | grep -c .)" -eq 6 ]
 	[ "$(mqdlq count -g h t)" = 4 ]
 	count() { # the values of group g that these options choose, sorted
 		mqdlq show -J -g g "$@" t | jq -r .payload | sort | tr '\n' ';'
@@ -286,7 +294,6 @@ END
 	[ "$(count -k 'eu.*')" = 'one 1;two 22;' ]
 	[ "$(count -k '*')" = '' ]
 	[ "$(mqdlq count -k '#' t)" = 7 ]
-	[ "$(mqdlq count -k '#.#' t)" = 7 ] || [ "$(mqdlq count -k '#.#' t)" = 6 ]
 	[ "$(count --reason rejected)" = 'one 1;' ]
 	[ "$(count --reason rejected,max-deliver)" = 'one 1;three 333;two 22;' ]
 	[ "$(count --reason timeout,expired)" = '' ]
@@ -321,7 +328,7 @@ END
 	mqpub -q -m old t
 	bury g 1
 	at=$(mqdlq list -J t | jq -r .at)
-	poll_until 10 bash -c "mqpub -q -m new t; mqsub -q -e -g g t -- sh -c 'exit 65'; \
+	poll_until 10 bash -c "mqpub -q -m new t; mqsub -q -e -g g t -- sh -c 'exit 65' 2>/dev/null; \
 		[ \$(mqdlq list -J t | jq -r .at | sort -u | wc -l) -gt 1 ]"
 	[ "$(mqdlq count --until "$at" t)" = 0 ]
 	[ "$(values --since "$at" -c 1)" = 'old ' ]
@@ -340,7 +347,7 @@ END
 
 @test "looking changes nothing: every file has the bytes that it had" {
 	three g
-	three h
+	bury h 1
 	before=$(broker_sum)
 	for verb in list 'list -J' show 'show -J' count stats 'stats -J' export \
 		'requeue -n --all' 'requeue -n --all --to u' 'drop -n --all'; do
@@ -370,12 +377,8 @@ END
 # ---- requeue ----
 
 @test "requeue: delivered again, to its own group only, as if for the first time" {
-	three g
-	three h
-	[ "$(mqdlq count -g g t)" = 6 ] || [ "$(mqdlq count -g g t)" = 3 ]
-	mqdlq drop -y --all t
 	printf '%s\n' four five | mqpub -q t
-	bury g 3
+	bury g 3 --retries 2 --backoff 1ms
 	bury h 3
 	run -0 --separate-stderr mqdlq requeue -y -g g t
 	[ -z "$output$stderr" ]
@@ -384,7 +387,7 @@ END
 	[ "$(mqsub -q -e -g h t | wc -l)" -eq 0 ]
 	mqsub -q -e -g g t -- sh -c 'echo "$(cat) $MQ_ATTEMPT $MQ_PARTITION:$MQ_OFFSET"' |
 		sort >"$BATS_TEST_TMPDIR/out"
-	diff -u - "$BATS_TEST_TMPDIR/out" < <(mqsub -e -o -2 -f '%s 1 0:%o\n' t | sort)
+	diff -u - "$BATS_TEST_TMPDIR/out" < <(mqsub -e -f '%s 1 0:%o\n' t | sort)
 }
 
 @test "requeue -v and drop -v say how many" {
@@ -555,7 +558,7 @@ END
 
 @test "several that requeue the same letters: each goes once" {
 	seq 300 | mqpub -q t
-	mqsub -q -e -g g --retries 1 t -- false
+	consume -g g --retries 1 t -- false
 	mqd topic create sink
 	for i in 1 2 3; do
 		mqdlq requeue -y -q --to sink --all t 3>&- 2>"$BATS_TEST_TMPDIR/err.$i" &
@@ -568,7 +571,7 @@ END
 
 @test "killed at any moment: each letter is in one place, and the next run does the rest" {
 	seq 300 | mqpub -q t
-	mqsub -q -e -g g --retries 1 t -- false
+	consume -g g --retries 1 t -- false
 	mqd topic create sink
 	for i in {1..40}; do
 		mqdlq requeue -y -q --to sink --all t 3>&- 2>/dev/null &
@@ -665,7 +668,7 @@ END
 	mqdlq drop -y --grep two t
 	run -75 --separate-stderr mqdlq import t <"$BATS_TEST_TMPDIR/in"
 	[[ $stderr == "mqdlq: standard input, line 2 (byte "*"): dead letter $id of group 'g' is none any more: it was requeued, dropped or replaced meanwhile" ]]
-	[ "$(values | tr ' ' '\n' | sort | tr '\n' ' ')" = ' one! three! ' ]
+	[ "$(values | tr ' ' '\n' | sort | tr '\n' ' ')" = 'one! three! ' ]
 	run -75 --separate-stderr mqdlq import t <"$BATS_TEST_TMPDIR/in"
 	[ "${#stderr_lines[@]}" -eq 3 ]
 	[ "$(mqdlq count t)" = 2 ]
@@ -689,7 +692,7 @@ END
 	mqdlq export t | jq -c 'if .payload == "two" then .payload = "x" * 20000000 else .payload += "!" end' >"$BATS_TEST_TMPDIR/in"
 	run -65 --separate-stderr mqdlq import t <"$BATS_TEST_TMPDIR/in"
 	[[ $stderr == "mqdlq: standard input, line 2 (byte "*" of group 'g' cannot be replaced: "* ]]
-	[ "$(values | tr ' ' '\n' | sort | tr '\n' ' ')" = ' one! three! two ' ]
+	[ "$(values | tr ' ' '\n' | sort | tr '\n' ' ')" = 'one! three! two ' ]
 }
 
 @test "import of what cannot be read: 66" {

@@ -19,10 +19,9 @@ int group_complain(shmq *q, int code, const char *topic, const char *group)
 			  "what is)",
 			  group, topic, shmq_dir(q), topic);
 	else if (code == SHMQ_ECORRUPT)
-		warn_line(
-		    "group '%s' of topic '%s': damaged: %s ('mqd group delete %s %s' gives it "
-		    "up)",
-		    group, topic, shmq_error(q), topic, group);
+		warn_line("group '%s' of topic '%s': damaged: %s ('mqd topic repair %s' starts the "
+			  "topic anew, without its messages and groups)",
+			  group, topic, shmq_error(q), topic);
 	else
 		warn_line("group '%s' of topic '%s': %s", group, topic,
 			  code < 0 ? shmq_error(q) : "it is gone");
@@ -95,11 +94,16 @@ int group_alter(const struct mqd_args *args)
 
 /* ---- seek ---- */
 
+static bool seek_is_dry(const struct mqd_args *args)
+{
+	return GIVEN(args, DRY_RUN) || !GIVEN(args, YES);
+}
+
 static int seek_one(const struct mqd_args *args, shmq *q, const char *topic, const char *group)
 {
 	static struct shmq_group_place places[SHMQ_PARTITIONS_MAX];
 	struct shmq_topic_info info = {.logs = NULL};
-	bool dry = GIVEN(args, DRY_RUN) || !GIVEN(args, YES);
+	bool dry = seek_is_dry(args);
 	int rc = shmq_topic_info(q, topic, &info);
 
 	if (rc == SHMQ_OK)
@@ -115,9 +119,9 @@ static int seek_one(const struct mqd_args *args, shmq *q, const char *topic, con
 
 int group_seek(const struct mqd_args *args)
 {
-	int status = each_group(args, 0, seek_one);
+	int status = each_group(args, seek_is_dry(args) ? SHMQ_OBSERVE : 0, seek_one);
 
-	if (status == 0 && !GIVEN(args, YES) && !GIVEN(args, DRY_RUN))
+	if (status == 0 && seek_is_dry(args) && !GIVEN(args, DRY_RUN))
 		note("nothing was moved: give -y (--yes) to do it");
 	return status;
 }
@@ -147,11 +151,6 @@ static int describe(shmq *q, const char *topic, const char *group, char *text, s
 
 	info.logs = NULL;
 	rc = shmq_group_info(q, topic, group, &info);
-	if (rc == SHMQ_ECORRUPT) {
-		snprintf(text, size, "delete group '%s' of topic '%s' with all dead letters", group,
-			 topic);
-		return SHMQ_OK;
-	}
 	if (rc != SHMQ_OK)
 		return rc;
 	used =
