@@ -189,12 +189,17 @@ step:
 endif
 
 # ---- benchmark -------------------------------------------------------------------------
-# ZeroMQ is a peer to measure against; without it its rows say so.
+# ZeroMQ and Redis are peers to measure against; without their libraries their rows say so.
 BENCH_ZMQ := $(shell pkg-config --exists libzmq 2>/dev/null && echo yes)
 BENCH_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c))
 ifeq ($(BENCH_ZMQ),yes)
 $(B)/tests/bench/peer_zmq.o: BASE += -DBENCH_HAVE_ZMQ $(shell pkg-config --cflags libzmq)
 BENCH_LIBS := $(shell pkg-config --libs libzmq)
+endif
+BENCH_HIREDIS := $(shell pkg-config --exists hiredis 2>/dev/null && echo yes)
+ifeq ($(BENCH_HIREDIS),yes)
+$(B)/tests/bench/peer_redis.o: BASE += -DBENCH_HAVE_HIREDIS
+BENCH_LIBS += $(shell pkg-config --libs hiredis)
 endif
 build/bench/bench: $(BENCH_OBJ) $(LIB)
 	@mkdir -p $(@D)
@@ -203,8 +208,8 @@ build/bench/bench: $(BENCH_OBJ) $(LIB)
 bench: $(BIN)/mqpub $(BIN)/mqsub $(BIN)/mqd build/bench/bench
 	tests/bench/run $(ROWS)
 bench-deps:
-	$(SUDO) apt-get install -y --no-install-recommends pkg-config libzmq3-dev redis-server
-	rm -f $(B)/tests/bench/peer_zmq.o
+	$(SUDO) apt-get install -y --no-install-recommends pkg-config libzmq3-dev redis-server libhiredis-dev
+	rm -f $(B)/tests/bench/peer_zmq.o $(B)/tests/bench/peer_redis.o
 
 # ---- the rest --------------------------------------------------------------------------
 .PHONY: install clean help

@@ -290,6 +290,37 @@ bool group_expire(struct topic *t, unsigned reader, uint64_t word)
 	return ended;
 }
 
+static bool any_consumer(void *context, unsigned slot, struct member *m)
+{
+	uint64_t *session = context;
+
+	(void)slot;
+	if (lease_state(load_seq(&m->lease)) != LEASE_LIVE) /* lease pairs break */
+		return true;
+	*session = load_acquire(&m->session);
+	return false;
+}
+
+void group_describe(struct topic *t, unsigned reader, uint64_t word, char *text, size_t bytes)
+{
+	struct group g = {.q = t->q, .topic = *t, .map = MAP_NONE, .windows_map = MAP_NONE, .returns = LOG_NONE};
+	struct error why = t->q->error;
+	struct session_file s;
+	uint64_t session = 0;
+
+	if (word_open(&g, reader, word, false) != 0) {
+		snprintf(text, bytes, "a group");
+	} else {
+		members_each(&g, any_consumer, &session);
+		if (session != 0 && session_describe(&t->q->place, session, &s))
+			snprintf(text, bytes, "group %s (consumer %s, pid %u)", g.name, s.program, s.pid);
+		else
+			snprintf(text, bytes, "group %s, which has no consumers", g.name);
+		file_close(&g);
+	}
+	t->q->error = why;
+}
+
 /* ---- moving ------------------------------------------------------------------------- */
 
 /* Whether the windows of an incarnation have been linked. */

@@ -52,6 +52,9 @@ int group_each(struct group *g, int (*each)(void *context, struct group *g), voi
  * it no longer holds anything. */
 bool group_expire(struct topic *t, unsigned reader, uint64_t word);
 
+/* Who a group is, for sentences: its name, and one of its consumers. */
+void group_describe(struct topic *t, unsigned reader, uint64_t word, char *text, size_t bytes);
+
 /* Removes the files of groups that were never finished. */
 void group_sweep(struct topic *t);
 

@@ -5,9 +5,11 @@
  *
  * An ephemeral subscriber that stands at one gate position for OVERRUN_NS while publishers find the log
  * full is overrun; one that has not finished attaching in that time is sent back to start again; a dead one
- * is buried at once. HOLD subscribers and the virgin reader are waited for.
+ * is buried at once. HOLD subscribers, the virgin reader and groups are waited for; a group that nobody has used for
+ * as long as its options say is deleted.
  */
 #include "clock.h"
+#include "group_name.h"
 #include "publish.h"
 
 #include <stdio.h>
@@ -26,6 +28,8 @@ static void describe(struct shmq_pub *p, const struct holder *h, char *text, siz
 		snprintf(text, bytes, "other publishers, who hold all of its memory");
 	else if (reader_word_state(h->word) == READER_VIRGIN)
 		snprintf(text, bytes, "its first subscriber: nobody has read it yet");
+	else if (reader_word_state(h->word) == READER_GROUP)
+		group_describe(&p->topic, h->index, h->word, text, bytes);
 	else if (id != 0 && session_describe(&p->q->place, id, &s))
 		snprintf(text, bytes, "subscriber %s (pid %u)", s.program, s.pid);
 	else
@@ -34,7 +38,7 @@ static void describe(struct shmq_pub *p, const struct holder *h, char *text, siz
 
 static void tell(struct shmq_pub *p, const struct pub_lane *l, const struct holder *h)
 {
-	char whom[128], sentence[1024];
+	char whom[400], sentence[1400];
 
 	if (p->q->notice == NULL)
 		return;
@@ -83,10 +87,10 @@ static bool drop_old(struct shmq_pub *p, struct pub_lane *l, uint64_t to)
 
 static int timed_out(struct shmq_pub *p, const struct holder *holder)
 {
-	char whom[128];
+	char whom[400];
 
 	describe(p, holder, whom, sizeof whom);
-	fail(&p->q->error, SHMQ_TIMEOUT, "topic %s is full; waited for %s", p->topic.name, whom);
+	fail(&p->q->error, SHMQ_TIMEOUT, "topic %.200s is full; waited for %s", p->topic.name, whom);
 	return SHMQ_TIMEOUT;
 }
 
@@ -112,7 +116,8 @@ static bool made_way(struct shmq_pub *p, struct pub_lane *l, const struct holder
 	if (p->topic.options.full == SHMQ_FULL_DROP_OLD && drop_old(p, l, drop_to))
 		return true;
 	return holder->word != 0 && reader_stands(rs, holder, partition, now, OVERRUN_NS) &&
-	       reader_push_aside(rs, holder, partition);
+	       (reader_push_aside(rs, holder, partition) ||
+	        group_expire(&p->topic, holder->index, holder->word));
 }
 
 static void wait_begin(struct shmq_pub *p, struct pub_lane *l, uint64_t now)

@@ -2,11 +2,9 @@
 /* oneshot.c - processes one after the other: mqpub -m, true, redis-cli. */
 #include "oneshot.h"
 
+#include "peer_redis.h"
+
 #include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,49 +25,10 @@ const struct oneshot oneshot_redis = {
     .redis = true,
 };
 
-static const struct command redis_server = {
-    .words = {"redis-server", "--port", "0", "--unixsocket", "@socket", "--save", ""},
-};
 static const struct command redis_length = {
     .words = {"redis-cli", "-s", "@socket", "XLEN", "bench"},
     .out = COMMAND_CAPTURE,
 };
-
-const char *redis_missing(const struct bench *b)
-{
-	if (!program_path(b, "redis-cli"))
-		return "redis-cli is not installed";
-	return program_path(b, "redis-server") ? NULL : "redis-server is not installed";
-}
-
-/* The server answers when its socket takes a connection. */
-static int redis_wait(const struct bench *b)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	uint64_t deadline = now_ns() + 10u * 1000000000u;
-	int rc = -1;
-
-	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", b->work_dir) >=
-	    (int)sizeof(address.sun_path))
-		return complain("%s: too long for a socket", b->work_dir);
-	while (rc && now_ns() < deadline) {
-		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-		rc = connect(fd, (struct sockaddr *)&address, sizeof(address));
-		close(fd);
-		nap(10000000);
-	}
-	return rc ? complain("redis-server did not come up within ten seconds") : 0;
-}
-
-/* Ends what runs beside the measurement; its exit status is of no interest. */
-static void beside_stop(struct commands *beside)
-{
-	for (unsigned i = 0; i < beside->n; i++) {
-		kill(beside->pids[i], SIGKILL);
-		waitpid(beside->pids[i], NULL, 0);
-	}
-}
 
 static int processes_measure(const struct bench *b, const struct oneshot *o, double *seconds)
 {
@@ -124,12 +83,12 @@ int oneshot_run(struct bench *b, const struct oneshot *o, double *seconds)
 	if (o->topic)
 		rc = topic_fresh(b, BENCH_TOPIC);
 	if (o->redis)
-		rc = command_start(b, &beside, &redis_server) || redis_wait(b) ? -1 : 0;
+		rc = redis_start(b, &beside);
 	if (rc == 0)
 		rc = processes_measure(b, o, seconds);
 	if (rc == 0)
 		rc = left_check(b, o);
-	beside_stop(&beside);
+	redis_stop(&beside);
 	if (o->topic && topic_drop(b, BENCH_TOPIC))
 		rc = -1;
 	return rc;

@@ -14,9 +14,6 @@ struct oneshot {
 
 extern const struct oneshot oneshot_mqpub, oneshot_true, oneshot_redis;
 
-/* NULL, or why the redis row is skipped. */
-const char *redis_missing(const struct bench *b);
-
 /* One run: *seconds is the median of ONESHOT_PROCESSES processes, each from its start until it is
  * waited for. */
 #define ONESHOT_PROCESSES 300

@@ -2,9 +2,12 @@
 /* rows.c - the rows, their references and their bars. */
 #include "rows.h"
 
+#include "curve.h"
 #include "flow.h"
 #include "oneshot.h"
+#include "peer_redis.h"
 #include "peer_zmq.h"
+#include "queue.h"
 #include "stream.h"
 #include "trip.h"
 
@@ -25,6 +28,16 @@ static int stream(struct bench *b, const void *what, double *value)
 static int trip(struct bench *b, const void *what, double *value)
 {
 	return trip_run(b, what, value);
+}
+
+static int queue(struct bench *b, const void *what, double *value)
+{
+	return queue_run(b, what, value);
+}
+
+static int curve(struct bench *b, const void *what, double *value)
+{
+	return curve_run(b, what, value);
 }
 
 static int oneshot(struct bench *b, const void *what, double *value)
@@ -107,6 +120,15 @@ const struct row rows[] = {
 		   {"ZeroMQ ipc", &microseconds, trip, &trip_zmq, zmq_missing}},
     },
     {
+	.name = "B8",
+	.work = "work queue, 100 B: 4 consumers, each message claimed and acked alone",
+	.bar_kind = BAR_AT_LEAST,
+	.bar = 25,
+	.beyond = 45,
+	.series = {{"shmq", &millions, queue, &queue_shmq, NULL},
+		   {"Redis Streams", &millions, queue, &queue_redis, redis_library_missing}},
+    },
+    {
 	.name = "B10",
 	.work = "mqpub -m hello t as a whole process, against true",
 	.bar_kind = BAR_AT_MOST,
@@ -124,6 +146,34 @@ const struct row rows[] = {
 	.input = true,
 	.series = {{"8 subscribers", &millions, flow, &flow_shmq_fan_out, NULL},
 		   {"1 subscriber", &millions, flow, &flow_shmq_file, NULL}},
+    },
+    /* Flat costs: what must not grow. */
+    {
+	.name = "CP",
+	.work = "one message published, with 256 groups, 1, 16",
+	.bar_kind = BAR_AT_MOST,
+	.bar = 1.2,
+	.series = {{"256 groups", &nanoseconds, curve, &curve_publish_256, NULL},
+		   {"1 group", &nanoseconds, curve, &curve_publish_1, NULL},
+		   {"16 groups", &nanoseconds, curve, &curve_publish_16, NULL}},
+    },
+    {
+	.name = "CG",
+	.work = "one message claimed and acked, by each of 256 groups, 1, 16",
+	.bar_kind = BAR_AT_MOST,
+	.bar = 1.2,
+	.series = {{"256 groups", &nanoseconds, curve, &curve_groups_256, NULL},
+		   {"1 group", &nanoseconds, curve, &curve_groups_1, NULL},
+		   {"16 groups", &nanoseconds, curve, &curve_groups_16, NULL}},
+    },
+    {
+	.name = "CB",
+	.work = "one message claimed and acked, 100 M waiting, none, 1 M",
+	.bar_kind = BAR_AT_MOST,
+	.bar = 1.2,
+	.series = {{"100 M behind", &nanoseconds, curve, &curve_backlog_100m, NULL},
+		   {"none behind", &nanoseconds, curve, &curve_backlog_none, NULL},
+		   {"1 M behind", &nanoseconds, curve, &curve_backlog_1m, NULL}},
     },
 };
 
