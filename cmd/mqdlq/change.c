@@ -31,7 +31,7 @@ struct change {
 	struct names groups;
 	struct picked *picked;
 	size_t n, room;
-	uint64_t done, looping;
+	uint64_t done;
 	int status;
 	bool over;
 };
@@ -59,7 +59,6 @@ static bool pick(void *context, const char *group, const struct shmq_dead_letter
 		note("dead letter %" PRIu64 " of group '%s': requeued %" PRIu32 " times already, "
 		     "skipped (--force requeues it all the same, --to TOPIC puts it elsewhere)",
 		     letter->id, group, letter->requeues);
-		c->looping++;
 		return false;
 	}
 	if (c->groups.n == 0 || strcmp(c->groups.at[c->groups.n - 1], group) != 0)
