@@ -167,12 +167,12 @@ ids() {
 
 @test "list: whatever the bytes are, a letter is a line; long values are cut between characters" {
 	mqpub -q -k $'a\nb\e[31m' -m $'x\ny\ez\001' t
-	mqpub -q -m "$(printf 'ä%.0s' {1..30})" t
+	mqpub -q -m "x$(printf 'ä%.0s' {1..30})" t
 	bury g 1
 	run -0 --separate-stderr mqdlq list t
 	[ "${#lines[@]}" -eq 3 ]
 	[[ ${lines[1]} == *' a\nb\e[31m '*' x\ny\ez\x01' ]]
-	[[ ${lines[2]} == *" $(printf 'ä%.0s' {1..20})..." ]]
+	[[ ${lines[2]} == *" x$(printf 'ä%.0s' {1..19})..." ]]
 }
 
 @test "list -J: one object a line" {
@@ -596,6 +596,21 @@ END
 	[ "$status" -eq 143 ]
 	[ "$(cat "$BATS_TEST_TMPDIR/err")" = 'mqdlq: 1 dead letter requeued' ]
 	[ "$(values)" = 'two three ' ]
+}
+
+@test "a signal while there is no room in the topic: it ends, and the letters stay" {
+	three g
+	mqd topic create --memory 1M --slots 8 waits
+	seq 8 | mqpub -q -W 100ms -u waits 2>/dev/null || :
+	mqdlq requeue -v -y --to waits --all t 3>&- 2>"$BATS_TEST_TMPDIR/err" &
+	pid=$!
+	poll_until 20 grep -q waits "$BATS_TEST_TMPDIR/err" # who holds it up
+	kill -TERM "$pid"
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq 143 ]
+	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/err")" = 'mqdlq: 0 dead letters requeued' ]
+	[ "$(mqdlq count t)" = 3 ]
 }
 
 # ---- export and import ----

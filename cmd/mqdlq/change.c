@@ -155,8 +155,7 @@ static int do_one(struct change *c, shmq_dlq *d, const struct shmq_dead_letter *
 static void not_done(struct change *c, const char *group, uint64_t id, int rc)
 {
 	switch (c->args->to ? rc : SHMQ_EINVAL) {
-	case SHMQ_INTERRUPTED:
-		c->over = true;
+	case SHMQ_INTERRUPTED: /* to stop: seen by the caller */
 		break;
 	case SHMQ_FULL:
 	case SHMQ_TIMEOUT:
