@@ -587,7 +587,7 @@ END
 
 @test "a signal: the current letter is finished, the others stay" {
 	three g
-	mqdlq requeue -v -y -R 1/m --all t 3>&- 2>"$BATS_TEST_TMPDIR/err" &
+	timeout -k 5 30 mqdlq requeue -v -y -R 1/m --all t 3>&- 2>"$BATS_TEST_TMPDIR/err" &
 	pid=$!
 	poll_until 20 bash -c '[ "$(mqdlq count t)" = 2 ]'
 	kill -TERM "$pid"
@@ -602,7 +602,7 @@ END
 	three g
 	mqd topic create --memory 1M --slots 8 waits
 	seq 8 | mqpub -q -W 100ms -u waits 2>/dev/null || :
-	mqdlq requeue -v -y --to waits --all t 3>&- 2>"$BATS_TEST_TMPDIR/err" &
+	timeout -k 5 30 mqdlq requeue -v -y --to waits --all t 3>&- 2>"$BATS_TEST_TMPDIR/err" &
 	pid=$!
 	poll_until 20 grep -q waits "$BATS_TEST_TMPDIR/err" # who holds it up
 	kill -TERM "$pid"
