@@ -223,7 +223,7 @@ static void lane_damaged(struct shmq_group *c, struct lane *l, uint64_t offset)
 	}
 }
 
-/* Messages that publishers did not keep for us, or a purge removed. */
+/* Messages that publishers did not keep for us, or a purge removed (0). */
 static int lane_overrun(struct shmq_group *c, struct lane *l)
 {
 	uint64_t head = ring_head(&l->log, l->gate_position), skipped;
@@ -233,9 +233,13 @@ static int lane_overrun(struct shmq_group *c, struct lane *l)
 	if (ring_peek(&e, &l->log, head, &f) != 0)
 		return 0; /* moved on, or damaged: met again */
 	skipped = window_skip_to(&l->window, f.offset);
-	if (skipped > 0 && !(f.flags & FRAME_PURGE))
-		counter_add(&c->g.q->counters->messages_missed, skipped);
-	return 0;
+	l->found_count = l->found_next = 0;
+	if (skipped == 0 || (f.flags & FRAME_PURGE))
+		return 0;
+	counter_add(&c->g.q->counters->messages_missed, skipped);
+	fail(&c->g.q->error, SHMQ_OVERRUN, "topic %s partition %u: publishers did not wait; group %s missed %llu messages",
+	     c->g.topic.name, l->partition, c->g.name, (unsigned long long)skipped);
+	return SHMQ_OVERRUN;
 }
 
 /* ---- claiming ----------------------------------------------------------------------- */
@@ -333,7 +337,7 @@ static int take_found(struct shmq_group *c, struct lane *l, uint64_t offset, str
 		r = fail(&c->g.q->error, SHMQ_ECORRUPT, "group %s: row %llu of its return log is damaged", c->g.name,
 		         (unsigned long long)offset);
 	if (r == SHMQ_OVERRUN && !l->returns)
-		return lane_overrun(c, l) != 0 ? SHMQ_ECORRUPT : SHMQ_EMPTY;
+		return lane_overrun(c, l) != 0 ? SHMQ_OVERRUN : SHMQ_EMPTY;
 	if (r == SHMQ_ECORRUPT) /* nobody can be given it: passed over, and said once */
 		lane_damaged(c, l, offset);
 	if (r != 0)
@@ -401,10 +405,12 @@ static int reserve(struct shmq_group *c, struct lane *l)
 		int r = ring_peek(&c->g.q->error, &l->log, position, &f);
 
 		if (r == SHMQ_OVERRUN) {
-			lane_overrun(c, l);
+			r = lane_overrun(c, l);
 			head = ring_head(&l->log, position);
 			if (head > position)
 				cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(head, 0));
+			if (r != 0)
+				return r;
 			continue;
 		}
 		if (r == SHMQ_ECORRUPT) {
@@ -611,7 +617,7 @@ static int ordered_take(struct shmq_group *c, struct lane *l, enum word_says say
 	int r = ordered_read(c, l, offset, &d->message);
 
 	if (r == SHMQ_OVERRUN)
-		return lane_overrun(c, l) != 0 ? SHMQ_ECORRUPT : SHMQ_EMPTY;
+		return lane_overrun(c, l) != 0 ? SHMQ_OVERRUN : SHMQ_EMPTY;
 	if (r == SHMQ_ECORRUPT)
 		lane_damaged(c, l, offset);
 	if (r != 0)
