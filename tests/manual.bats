@@ -82,6 +82,13 @@ OTHERS="cat.1 execve.2 fork.2 futex.2 linkat.2 logind.conf.5 posix_fallocate.3 s
 	[[ ${lines[-1]} == 1..* ]]
 	mkdir man
 	for change in 's/^\.It 36 Ta 4 Ta Li length/.It 32 Ta 4 Ta Li length/' \
+		's/^\.It 392 Ta 8 Ta Li config/.It 400 Ta 8 Ta Li config/' \
+		's/^\.It 864 Ta 3232 Ta Li -/.It 864 Ta 3224 Ta Li -/' \
+		's/^\.It 43-36 Ta Li deliveries Ta how/.It 43-35 Ta Li deliveries Ta how/' \
+		's/^\.It 5 Ta Li PARKED/.It 4 Ta Li PARKED/' \
+		'/Ta Li META Ta there are/d' \
+		's/^\.It 1314816 Ta Li group-end/.It 1314808 Ta Li group-end/' \
+		's/steps of 4,096 words/steps of 512 words/' \
 		's/^\.It 63-24 Ta Li lap/.It 63-16 Ta Li lap/' \
 		's/^\.It 3 Ta Li LIVE/.It 4 Ta Li LIVE/' \
 		'/Ta Li flags Ta see below/d' \
