@@ -106,24 +106,31 @@ OTHERS="cat.1 execve.2 fork.2 futex.2 linkat.2 logind.conf.5 posix_fallocate.3 s
 
 # ---- shmq(3) ----
 
-@test "shmq(3): the example compiles without a warning and runs" {
-	# its source into a file, the other examples as those of every page
+@test "shmq(3): the examples compile without a warning and run" {
+	local program
+
+	# their sources into files, the other examples as those of every page
 	awk '
 	/^\.\\" file: / { file = $3; next }
 	file && /^\.Ed/ { close(file); file = ""; next }
 	!file { print >"page"; next }
 	/^\.Bd/ { next }
 	{ gsub(/\\e/, "\\"); print >file }' "$MAN/shmq.3"
-	[ "$(grep -c 'int main' words.c)" -eq 1 ]
+	[ "$(ls ./*.c)" = "$(printf './%s\n' words.c work.c | sort)" ]
 	CPATH=$ROOT/libshm LIBRARY_PATH=$(dirname "$(library libshm.a)") run_examples page
-	for compiler in gcc clang; do
-		command -v "$compiler" >/dev/null || continue
-		"$compiler" -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror \
-			-I"$ROOT/libshm" -o words.of words.c "$(library libshm.a)"
+	for program in words work; do
+		[ "$(grep -c 'int main' $program.c)" -eq 1 ]
+		for compiler in gcc clang; do
+			command -v "$compiler" >/dev/null || continue
+			"$compiler" -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror \
+				-I"$ROOT/libshm" -o $program.of $program.c "$(library libshm.a)"
+		done
+		run -64 --separate-stderr ./$program
 	done
-	run -64 --separate-stderr ./words
 	MQ_DIR=/nonexistent/broker run -1 --separate-stderr ./words demo
 	[[ $stderr == "words: making the runtime directory /nonexistent/broker: "* ]]
+	run -1 --separate-stderr ./work demo shout loud
+	[[ $stderr == "work: "* ]]
 }
 
 # What the header declares as functions.
