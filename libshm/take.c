@@ -29,7 +29,7 @@ static int frame_load(struct group *g, const struct log *log, uint64_t position,
 {
 	int r;
 
-	if (read->open && read->position == position)
+	if (read->open && read->log == log && read->position == position)
 		return 0;
 	read->open = false;
 	r = ring_read(&g->q->error, log, position, &read->words, &read->copy);
@@ -38,6 +38,7 @@ static int frame_load(struct group *g, const struct log *log, uint64_t position,
 	if (columns_open((const struct frame *)(const void *)read->copy.data, &read->columns) < 0)
 		return fail(&g->q->error, SHMQ_ECORRUPT, "topic %s: the frame at position %llu contradicts itself",
 		            g->topic.name, (unsigned long long)position);
+	read->log = log;
 	read->position = position;
 	read->open = true;
 	return 0;
@@ -69,7 +70,7 @@ int row_read(struct group *g, const struct log *log, uint64_t offset, struct fra
 	const struct frame *f;
 	int r;
 
-	if (!read->open || offset < read->columns.frame->offset ||
+	if (!read->open || read->log != log || offset < read->columns.frame->offset ||
 	    offset - read->columns.frame->offset >= read->columns.frame->count) {
 		end = ring_end(log);
 		head = ring_head(log, end);

@@ -29,7 +29,7 @@ compile() {
 # ---- all pages ----
 
 # Pages of Debian's that ours refer to. Which of them are installed differs from machine to machine.
-OTHERS="cat.1 execve.2 fork.2 futex.2 linkat.2 logind.conf.5 posix_fallocate.3 strftime.3 systemd-logind.8 tmpfs.5"
+OTHERS="cat.1 grep.1 execve.2 fork.2 futex.2 linkat.2 logind.conf.5 posix_fallocate.3 strftime.3 systemd-logind.8 tmpfs.5"
 
 @test "every reference to a manual, a section and a function leads somewhere" {
 	for page in "$MAN"/*.[1-8]; do
