@@ -224,6 +224,21 @@ static void lane_damaged(struct shmq_group *c, struct lane *l, uint64_t offset)
 	}
 }
 
+/* The frame at a position, met by who came to it first: its messages are DONE, so that it is told once. */
+static void frame_damaged(struct shmq_group *c, struct lane *l, uint64_t position)
+{
+	struct error e;
+	struct frame f;
+
+	if (ring_peek(&e, &l->log, position, &f) == 0)
+		lane_damaged(c, l, f.offset);
+	else if (position == 0)
+		lane_damaged(c, l, c->g.topic.first_offset);
+	else if (ring_peek(&e, &l->log, position - 1, &f) == 0)
+		lane_damaged(c, l, f.offset + f.count);
+	/* else it cannot be told where it begins: found by a sweep */
+}
+
 /* Messages that publishers did not keep for us, or a purge removed (0). */
 static int lane_overrun(struct shmq_group *c, struct lane *l)
 {
@@ -285,6 +300,8 @@ static void hand_out(struct shmq_group *c, struct lane *l, uint64_t offset, uint
 	c->current = l;
 	if (word_state(word) != WORD_DONE)
 		l->in_hand++;
+	else
+		counter_add(&c->self.entry->acked, 1);
 	counter_add(&c->self.entry->delivered, 1);
 	if (d->attempt > 1)
 		counter_add(&c->self.entry->redelivered, 1);
@@ -416,7 +433,9 @@ static int reserve(struct shmq_group *c, struct lane *l)
 		}
 		if (r == SHMQ_ECORRUPT) {
 			/* How many rows it had cannot be told: the next frame says where it ends. */
-			cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(position + 1, 0));
+			if (!cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(position + 1, 0)))
+				continue; /* met by another */
+			frame_damaged(c, l, position);
 			return r;
 		}
 		if (r != 0)
@@ -457,6 +476,11 @@ static int reserve(struct shmq_group *c, struct lane *l)
 			continue;
 		if (r != 0) {
 			l->row = l->row_end = 0;
+			if (r == SHMQ_ECORRUPT) { /* all of it, also what others would claim */
+				frame_damaged(c, l, position);
+				if (claim_row(next) != 0)
+					cas_acq_rel(&l->window.line->claim_hint, &next, claim_make(position + 1, 0));
+			}
 			return r;
 		}
 		l->at = 0;
@@ -483,6 +507,8 @@ static int next_frame(struct shmq_group *c, struct lane *l)
 		l->next_position = l->run_end;
 		return lane_overrun(c, l);
 	}
+	if (r == SHMQ_ECORRUPT)
+		frame_damaged(c, l, position);
 	if (r != 0)
 		return r;
 	l->row_end = l->read.columns.frame->count;
@@ -505,6 +531,7 @@ static int next_row(struct shmq_group *c, struct lane *l, struct shmq_delivery *
 		r = row_at(&c->g, &l->read, l->row, l->row, &l->at, &d->message);
 		if (r != 0) { /* what follows of this frame cannot be told either */
 			l->row_end = l->row;
+			lane_damaged(c, l, offset);
 			return r;
 		}
 		l->row++;
