@@ -84,9 +84,13 @@ int row_read(struct group *g, const struct log *log, uint64_t offset, struct fra
 	f = read->columns.frame;
 	if (offset < f->offset)
 		return SHMQ_OVERRUN; /* head has passed it */
-	if (offset - f->offset >= f->count)
+	if (offset - f->offset >= f->count) {
+		/* Also where the search found nothing any more, and we have the frame that it began at. */
+		if (ring_look(log, read->position) == SHMQ_OVERRUN)
+			return SHMQ_OVERRUN;
 		return fail(&g->q->error, SHMQ_ECORRUPT, "topic %s: message %llu is in no frame", g->topic.name,
 		            (unsigned long long)offset);
+	}
 	return row_at(g, read, 0, offset - f->offset, &at, m);
 }
 
