@@ -32,13 +32,15 @@ static int frame_load(struct group *g, const struct log *log, uint64_t position,
 	if (read->open && read->log == log && read->position == position)
 		return 0;
 	read->open = false;
+	if (read->log != log) /* the slots that were looked at are another log's */
+		read->words = (struct words){0};
+	read->log = log;
 	r = ring_read(&g->q->error, log, position, &read->words, &read->copy);
 	if (r != 0)
 		return r;
 	if (columns_open((const struct frame *)(const void *)read->copy.data, &read->columns) < 0)
 		return fail(&g->q->error, SHMQ_ECORRUPT, "topic %s: the frame at position %llu contradicts itself",
 		            g->topic.name, (unsigned long long)position);
-	read->log = log;
 	read->position = position;
 	read->open = true;
 	return 0;

@@ -431,6 +431,7 @@ static void limits(void)
 	const char *t = "limits";
 	const uint64_t mib = 1 << 20;
 	struct shmq_topic_options o = {0};
+	struct group_config group;
 	struct error e;
 
 	topic_options_check(&e, &o);
@@ -441,7 +442,13 @@ static void limits(void)
 	says(t, "kept when all have read it", 3, 1, 1024 * mib, o.keep_bytes);
 	says(t, "topics of a broker", 2, 0, SHMQ_TOPICS_MAX, 0);
 	says(t, "sessions of a broker", 2, 0, SESSIONS, 0);
-	says(t, "subscribers of a topic", 2, 0, READERS - 1, 0);
+	says(t, "subscribers and groups of a topic", 2, 0, READERS - 1, 0);
+	group_options_check(&e, NULL, &group);
+	says(t, "bytes in a group's filter", 3, 0, SHMQ_FILTER_MAX, 0);
+	says(t, "deliveries of a message", 3, 1, 250, group.o.retries);
+	says(t, "messages in a return log", 3, 16, 1 << 19, group.o.returns_rows);
+	says(t, "memory of a return log", 3, mib, 512 * mib, group.o.returns_bytes);
+	says(t, "messages of a window", 3, 64, 65536, group.o.window);
 	says(t, "topics one mqsub reads", 2, 1, BELLS_MAX, 0);
 
 	o = (struct shmq_topic_options){0};
