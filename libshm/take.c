@@ -32,13 +32,15 @@ static int frame_load(struct group *g, const struct log *log, uint64_t position,
 	if (read->open && read->log == log && read->position == position)
 		return 0;
 	read->open = false;
+	if (read->log != log) /* the slots that were looked at are another log's */
+		read->words = (struct words){0};
+	read->log = log;
 	r = ring_read(&g->q->error, log, position, &read->words, &read->copy);
 	if (r != 0)
 		return r;
 	if (columns_open((const struct frame *)(const void *)read->copy.data, &read->columns) < 0)
 		return fail(&g->q->error, SHMQ_ECORRUPT, "topic %s: the frame at position %llu contradicts itself",
 		            g->topic.name, (unsigned long long)position);
-	read->log = log;
 	read->position = position;
 	read->open = true;
 	return 0;
@@ -84,9 +86,13 @@ int row_read(struct group *g, const struct log *log, uint64_t offset, struct fra
 	f = read->columns.frame;
 	if (offset < f->offset)
 		return SHMQ_OVERRUN; /* head has passed it */
-	if (offset - f->offset >= f->count)
+	if (offset - f->offset >= f->count) {
+		/* Also where the search found nothing any more, and we have the frame that it began at. */
+		if (ring_look(log, read->position) == SHMQ_OVERRUN)
+			return SHMQ_OVERRUN;
 		return fail(&g->q->error, SHMQ_ECORRUPT, "topic %s: message %llu is in no frame", g->topic.name,
 		            (unsigned long long)offset);
+	}
 	return row_at(g, read, 0, offset - f->offset, &at, m);
 }
 
@@ -224,7 +230,22 @@ static void lane_damaged(struct shmq_group *c, struct lane *l, uint64_t offset)
 	}
 }
 
-/* Messages that publishers did not keep for us, or a purge removed. */
+/* The frame at a position, met by who came to it first: its messages are DONE, so that it is told once. */
+static void frame_damaged(struct shmq_group *c, struct lane *l, uint64_t position)
+{
+	struct error e;
+	struct frame f;
+
+	if (ring_peek(&e, &l->log, position, &f) == 0)
+		lane_damaged(c, l, f.offset);
+	else if (position == 0)
+		lane_damaged(c, l, c->g.topic.first_offset);
+	else if (ring_peek(&e, &l->log, position - 1, &f) == 0)
+		lane_damaged(c, l, f.offset + f.count);
+	/* else it cannot be told where it begins: found by a sweep */
+}
+
+/* Messages that publishers did not keep for us, or a purge removed (0). */
 static int lane_overrun(struct shmq_group *c, struct lane *l)
 {
 	uint64_t head = ring_head(&l->log, l->gate_position), skipped;
@@ -234,9 +255,13 @@ static int lane_overrun(struct shmq_group *c, struct lane *l)
 	if (ring_peek(&e, &l->log, head, &f) != 0)
 		return 0; /* moved on, or damaged: met again */
 	skipped = window_skip_to(&l->window, f.offset);
-	if (skipped > 0 && !(f.flags & FRAME_PURGE))
-		counter_add(&c->g.q->counters->messages_missed, skipped);
-	return 0;
+	l->found_count = l->found_next = 0;
+	if (skipped == 0 || (f.flags & FRAME_PURGE))
+		return 0;
+	counter_add(&c->g.q->counters->messages_missed, skipped);
+	fail(&c->g.q->error, SHMQ_OVERRUN, "topic %s partition %u: publishers did not wait; group %s missed %llu messages",
+	     c->g.topic.name, l->partition, c->g.name, (unsigned long long)skipped);
+	return SHMQ_OVERRUN;
 }
 
 /* ---- claiming ----------------------------------------------------------------------- */
@@ -281,6 +306,8 @@ static void hand_out(struct shmq_group *c, struct lane *l, uint64_t offset, uint
 	c->current = l;
 	if (word_state(word) != WORD_DONE)
 		l->in_hand++;
+	else
+		counter_add(&c->self.entry->acked, 1);
 	counter_add(&c->self.entry->delivered, 1);
 	if (d->attempt > 1)
 		counter_add(&c->self.entry->redelivered, 1);
@@ -334,7 +361,7 @@ static int take_found(struct shmq_group *c, struct lane *l, uint64_t offset, str
 		r = fail(&c->g.q->error, SHMQ_ECORRUPT, "group %s: row %llu of its return log is damaged", c->g.name,
 		         (unsigned long long)offset);
 	if (r == SHMQ_OVERRUN && !l->returns)
-		return lane_overrun(c, l) != 0 ? SHMQ_ECORRUPT : SHMQ_EMPTY;
+		return lane_overrun(c, l) != 0 ? SHMQ_OVERRUN : SHMQ_EMPTY;
 	if (r == SHMQ_ECORRUPT) /* nobody can be given it: passed over, and said once */
 		lane_damaged(c, l, offset);
 	if (r != 0)
@@ -402,15 +429,19 @@ static int reserve(struct shmq_group *c, struct lane *l)
 		int r = ring_peek(&c->g.q->error, &l->log, position, &f);
 
 		if (r == SHMQ_OVERRUN) {
-			lane_overrun(c, l);
+			r = lane_overrun(c, l);
 			head = ring_head(&l->log, position);
 			if (head > position)
 				cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(head, 0));
+			if (r != 0)
+				return r;
 			continue;
 		}
 		if (r == SHMQ_ECORRUPT) {
 			/* How many rows it had cannot be told: the next frame says where it ends. */
-			cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(position + 1, 0));
+			if (!cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(position + 1, 0)))
+				continue; /* met by another */
+			frame_damaged(c, l, position);
 			return r;
 		}
 		if (r != 0)
@@ -451,6 +482,11 @@ static int reserve(struct shmq_group *c, struct lane *l)
 			continue;
 		if (r != 0) {
 			l->row = l->row_end = 0;
+			if (r == SHMQ_ECORRUPT) { /* all of it, also what others would claim */
+				frame_damaged(c, l, position);
+				if (claim_row(next) != 0)
+					cas_acq_rel(&l->window.line->claim_hint, &next, claim_make(position + 1, 0));
+			}
 			return r;
 		}
 		l->at = 0;
@@ -477,6 +513,8 @@ static int next_frame(struct shmq_group *c, struct lane *l)
 		l->next_position = l->run_end;
 		return lane_overrun(c, l);
 	}
+	if (r == SHMQ_ECORRUPT)
+		frame_damaged(c, l, position);
 	if (r != 0)
 		return r;
 	l->row_end = l->read.columns.frame->count;
@@ -499,6 +537,7 @@ static int next_row(struct shmq_group *c, struct lane *l, struct shmq_delivery *
 		r = row_at(&c->g, &l->read, l->row, l->row, &l->at, &d->message);
 		if (r != 0) { /* what follows of this frame cannot be told either */
 			l->row_end = l->row;
+			lane_damaged(c, l, offset);
 			return r;
 		}
 		l->row++;
@@ -612,7 +651,7 @@ static int ordered_take(struct shmq_group *c, struct lane *l, enum word_says say
 	int r = ordered_read(c, l, offset, &d->message);
 
 	if (r == SHMQ_OVERRUN)
-		return lane_overrun(c, l) != 0 ? SHMQ_ECORRUPT : SHMQ_EMPTY;
+		return lane_overrun(c, l) != 0 ? SHMQ_OVERRUN : SHMQ_EMPTY;
 	if (r == SHMQ_ECORRUPT)
 		lane_damaged(c, l, offset);
 	if (r != 0)
