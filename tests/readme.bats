@@ -152,6 +152,10 @@ tree() {
 	grep -qF "($(find tree -xdev | cksum))" <<<"$output"
 	diff <(find tree -xdev | tail -n 5) <(tail -n 5 <<<"$output" | cut -c 13-)
 	[ "$(tail -n 1 <<<"$output" | awk '{ print $1 }')" -eq $((n - 1)) ]
+	files=$(find tree -xdev -type f | wc -l)
+	grep -qF "$files done in " <<<"$output" # workers
+	grep -qF "; $(find tree -xdev -type d | wc -l) failed twice and are dead letters:" <<<"$output"
+	grep -qE '^sizes jobs  shared +0 +0 +0 +0 +0 no *' <<<"$output"
 	demo_is_gone
 }
 
@@ -179,6 +183,21 @@ END
 	run -1 --separate-stderr timeout 120 "$DEMO" tree 3>&-
 	[[ $stderr == *"demo: a subscriber got something else than was published" ]]
 	demo_is_gone
+}
+
+@test "demo: work that is lost, or done twice, is seen" {
+	tree
+	demo_tools
+	for filter in 2d 2p; do
+		with_tool mqsub <<END
+case "\$*" in *sizes*) "\$BIN/mqsub" "\$@" | sed $filter; test -n "\${*##*--retries*}" || exit 123 ;;
+*) exec "\$BIN/mqsub" "\$@" ;;
+esac
+END
+		run -1 --separate-stderr timeout 120 "$DEMO" tree 3>&-
+		[[ $stderr == *"demo: the workers have not done each path exactly once" ]]
+		demo_is_gone
+	done
 }
 
 @test "demo: a publisher or subscriber that fails is seen" {
