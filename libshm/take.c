@@ -420,6 +420,32 @@ static int full(struct shmq_group *c, struct lane *l, uint64_t position)
 	return SHMQ_EMPTY;
 }
 
+/* Opens the frame at which a run begins, at its row. 0, SHMQ_OVERRUN, or an error. */
+static int run_begin(struct shmq_group *c, struct lane *l, uint64_t position, uint64_t row, uint64_t hint)
+{
+	/* Mostly it is open, and was left a little before: who claims few rows at a time must not copy and search all
+	   of it for each of them. */
+	uint64_t from = l->read.open && l->read.position == position && l->row <= row ? l->row : 0;
+	struct shmq_message m;
+	int r = from == 0 ? frame_load(&c->g, &l->log, position, &l->read) : 0;
+
+	l->row = row;
+	if (r == SHMQ_ECORRUPT) { /* all of it, also what others would claim */
+		frame_damaged(c, l, position);
+		if (claim_row(hint) != 0)
+			cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(position + 1, 0));
+	}
+	if (r != 0)
+		return r;
+	if (from == 0) {
+		l->at = 0;
+		l->gate_bytes += l->read.columns.frame->length;
+	}
+	if (row > from && (l->read.columns.frame->flags & FRAME_DELIMITED))
+		r = row_at(&c->g, &l->read, from, row - 1, &l->at, &m);
+	return r;
+}
+
 /* Moves the hint over what is to be ours next. 0; SHMQ_EMPTY: nothing there, or no room in the window. */
 static int reserve(struct shmq_group *c, struct lane *l)
 {
@@ -475,30 +501,10 @@ static int reserve(struct shmq_group *c, struct lane *l)
 		l->full_at = 0;
 		l->next_position = position + 1;
 		l->run_end = position + 1 + more;
-		l->row = row;
-		l->row_end = row + rows;
-		r = frame_load(&c->g, &l->log, position, &l->read);
-		if (r == SHMQ_OVERRUN)
-			continue;
-		if (r != 0) {
-			l->row = l->row_end = 0;
-			if (r == SHMQ_ECORRUPT) { /* all of it, also what others would claim */
-				frame_damaged(c, l, position);
-				if (claim_row(next) != 0)
-					cas_acq_rel(&l->window.line->claim_hint, &next, claim_make(position + 1, 0));
-			}
+		r = run_begin(c, l, position, row, next);
+		l->row_end = r == 0 ? row + rows : l->row;
+		if (r != SHMQ_OVERRUN)
 			return r;
-		}
-		l->at = 0;
-		if (l->row > 0 && (f.flags & FRAME_DELIMITED)) {
-			struct shmq_message m;
-
-			r = row_at(&c->g, &l->read, 0, l->row - 1, &l->at, &m);
-			if (r != 0)
-				return r;
-		}
-		l->gate_bytes += f.length;
-		return 0;
 	}
 }
 
@@ -537,6 +543,7 @@ static int next_row(struct shmq_group *c, struct lane *l, struct shmq_delivery *
 		r = row_at(&c->g, &l->read, l->row, l->row, &l->at, &d->message);
 		if (r != 0) { /* what follows of this frame cannot be told either */
 			l->row_end = l->row;
+			l->read.open = false;
 			lane_damaged(c, l, offset);
 			return r;
 		}

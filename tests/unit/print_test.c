@@ -346,7 +346,7 @@ static void test_group_origin(void)
 		"an envelope of a group says the attempt");
 	b.len = 0;
 	format_message(f, &b, &origin, &bare, false);
-	is(&b, "work 3 776f726b \0\0\0\3", 19, "a format of a group: its name and the attempt");
+	is(&b, "work 3 776f726b \0\0\0\3", 20, "a format of a group: its name and the attempt");
 	format_free(f);
 	bytes_free(&b);
 	bytes_free(&error);
