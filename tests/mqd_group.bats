@@ -184,6 +184,12 @@ of() {
 	poll_until 20 bash -c "kill $!; "'[ "$(mqd group list -J t | jq -c "[.consumers,.in_flight]")" = "[0,0]" ]'
 }
 
+@test "list: what waits for a short time does so in its partition" {
+	seq 1 | mqpub -q t
+	mqsub -q -g g --retries 250 --backoff 900ms t -- false 3>&- 2>/dev/null &
+	poll_until 20 bash -c 'mqd group list -J t | jq -e ".logs[0].waiting == 1 and .retry == 1 and .lag == 1"'
+}
+
 @test "list reads only" {
 	seq 4 | mqpub -q t
 	work g >/dev/null
@@ -245,6 +251,8 @@ of() {
 	run -0 --separate-stderr mqd group alter -n --mode ordered --lease 90s --retries 3 --backoff 1s -k 'a.#' \
 		--expire never --dead-letters drop t g h
 	[ "$output" = "$(for g in g h; do echo "would alter group '$g' of topic 't': --mode ordered --lease 1m30s --retries 3 --backoff 1s,5m --key 'a.#' --expire never --dead-letters drop"; done)" ]
+	run -0 --separate-stderr mqd group alter -n --lease 1500ms --backoff 90061001ms t g
+	[ "$output" = "would alter group 'g' of topic 't': --lease 1s500ms --backoff 1d1h1m1s1ms,1d1h1m1s1ms" ]
 	[ "$(of g retries)$(of h retries)" = 55 ]
 	mqd group alter --retries 2 t g h
 	[ "$(of g retries)$(of h retries)" = 22 ]
