@@ -581,7 +581,8 @@ many() {
 	kills=0
 	until [ "$(mqdlq count t)" = 0 ]; do
 		before=$(mqsub -e --browse sink | wc -l)
-		mqdlq requeue -y -q --to sink --all t 3>&- 2>/dev/null &
+		# no faster than one can look, nor so slow that it mostly sleeps
+		mqdlq requeue -y -q -R 30000 --to sink --all t 3>&- 2>/dev/null &
 		pid=$!
 		poll_until 20 bash -c "[ \"\$(mqsub -e --browse sink | wc -l)\" -gt $before ] || ! kill -0 $pid"
 		kill -KILL "$pid" 2>/dev/null || :
