@@ -40,7 +40,7 @@ BASE := -std=c11 -D_GNU_SOURCE $(WARN) $(SANITIZE) -fno-strict-aliasing -fvisibi
 COMPILE = $(CC) $(CFLAGS) $(BASE) $(CPPFLAGS)
 LINK = $(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS)
 
-TOOLS := mqpub mqsub mqd
+TOOLS := mqpub mqsub mqd mqdlq
 LIB_SRC := $(wildcard libshm/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 # The bulk kernels once more for wider vectors; chosen at run time.
@@ -90,9 +90,9 @@ $(foreach t,$(TOOLS),$(eval $(call tool,$(t))))
 # Made from the tools' option tables.
 C := $(if $(filter release,$(VARIANT)),build/completions,$(B)/completions)
 COMPLETIONS := $(C)/shmq.bash $(C)/_shmq $(C)/shmq.fish
-$(C)/gen: completions/gen.c $(wildcard cmd/common/*.def cmd/*/*.def) cmd/mqd/mqd.h
+$(C)/gen: completions/gen.c $(wildcard cmd/*/*.def)
 	@mkdir -p $(@D)
-	$(COMPILE) -Icmd/mqd -Icmd/mqpub -Icmd/mqsub -o $@ $<
+	$(COMPILE) $(TOOLS:%=-Icmd/%) -o $@ $<
 $(C)/shmq.bash: completions/bash.in $(C)/gen
 	$(C)/gen bash <$< >$@
 $(C)/_shmq: completions/zsh.in $(C)/gen
@@ -136,9 +136,10 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(COMMON) $(LIB_OBJ)
 	$(LINK) -o $@ $^ -l:libjansson.a -lpthread
 
 STEP_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/step/*.c))
-STEP_WRAP := -Wl,--wrap=syscall,--wrap=clock_gettime,--wrap=nanosleep,--wrap=clock_nanosleep
-# Static and not position independent: an operation is then at the same addresses in each run.
-$(B)/tests/step/step: $(STEP_OBJ) $(LIB)
+STEP_WRAP := -Wl,--wrap=syscall,--wrap=clock_gettime,--wrap=nanosleep,--wrap=clock_nanosleep,--wrap=ring_link_at
+# Static and not position independent: an operation is then at the same addresses in each run. The objects,
+# not the library: a call inside it is wrapped, too.
+$(B)/tests/step/step: $(STEP_OBJ) $(LIB_OBJ)
 	$(LINK) -static -no-pie $(STEP_WRAP) -o $@ $^
 
 # Hostile memory and input, under sanitizers; the lock-free core as threads. Variants of their own, so

@@ -120,32 +120,47 @@ static int ends_note(struct shmq_group *c)
 	return 0;
 }
 
+/* What group_find() or group_make() has opened. */
+static void files_let_go(struct group *g)
+{
+	map_close(&g->map);
+	map_close(&g->windows_map);
+	log_close(&g->returns);
+	g->file = NULL;
+	g->windows = NULL;
+	g->config.version = 0;
+}
+
+static int join_once(struct shmq_group *c, const char *name, const struct shmq_consume_options *o,
+                     const struct group_config *asked, bool *created)
+{
+	int r = find_or_make(&c->g, name, o, asked, created);
+
+	if (r == 0 && !*created && o->from_set)
+		return fail(&c->g.q->error, SHMQ_EEXIST, "group %s of topic %s is there already", name,
+		            c->g.topic.name);
+	if (r == 0 && !*created)
+		r = options_compare(&c->g, asked, o->set);
+	if (r != 0)
+		return r;
+	if (!group_count_attach(&c->g))
+		return SHMQ_GONE;
+	r = member_join(&c->g, &c->self);
+	return r != 0 && !group_live(&c->g) ? SHMQ_GONE : r;
+}
+
 static int consumer_join(struct shmq_group *c, const char *name, const struct shmq_consume_options *o,
                          const struct group_config *asked, bool *created)
 {
 	int r = SHMQ_GONE;
 
-	/* Again for a group that ends between finding it and being counted. */
-	for (int tries = 0; tries < 100 && r == SHMQ_GONE; tries++) {
-		r = find_or_make(&c->g, name, o, asked, created);
-		if (r != 0)
-			return r;
-		if (!*created && o->from_set)
-			return fail(&c->g.q->error, SHMQ_EEXIST, "group %s of topic %s is there already", name,
-			            c->g.topic.name);
-		if (!*created)
-			r = options_compare(&c->g, asked, o->set);
-		if (r == 0 && !group_count_attach(&c->g)) {
-			r = SHMQ_GONE;
-			map_close(&c->g.map);
-			map_close(&c->g.windows_map);
-			log_close(&c->g.returns);
-			c->g.file = NULL;
-			c->g.windows = NULL;
-			c->g.config.version = 0;
-		}
+	/* Again for a group that ends while we come. */
+	for (int tries = 0; tries < 100 && r == SHMQ_GONE && topic_live(&c->g.topic); tries++) {
+		if (tries > 0)
+			files_let_go(&c->g);
+		r = join_once(c, name, o, asked, created);
 	}
-	return r == 0 ? member_join(&c->g, &c->self) : r;
+	return r;
 }
 
 static int consumer_check(shmq *q, const char *group, const struct shmq_consume_options *o,
