@@ -535,6 +535,8 @@ static void put_down(struct shmq_group *c, const struct in_hand *h)
 		forget_move(c, h);
 	if (h->offset < l->cursor && word_state(h->word) != WORD_DONE)
 		l->cursor = 0; /* ordered: it comes again before what follows */
+	if (l->in_hand == 0)
+		lane_raise(c, l, false);
 }
 
 static int set_word(struct shmq_group *c, struct in_hand *h, uint64_t next)
@@ -578,8 +580,6 @@ int shmq_group_ack(shmq_group *c, const struct shmq_delivery *d)
 	r = set_word(c, &h, window_done(&h.lane->window, h.offset, h.word));
 	if (r == 0)
 		counter_add(&c->self.entry->acked, 1);
-	if (h.lane->in_hand == 0)
-		lane_raise(c, h.lane, false);
 	return r;
 }
 
@@ -792,7 +792,12 @@ int shmq_group_retry(shmq_group *c, const struct shmq_delivery *d, int64_t delay
 
 static int renew_while_waiting(void *context)
 {
-	return shmq_group_renew(context);
+	struct shmq_group *c = context;
+
+	/* The target may wait for us, who read it too, or in a circle. */
+	for (unsigned i = 0; i < c->lane_count; i++)
+		lane_raise(c, &c->lanes[i], true);
+	return shmq_group_renew(c);
 }
 
 int shmq_group_settle(shmq_group *c, const struct shmq_delivery *d, shmq_pub *target,

@@ -577,8 +577,9 @@ static int shared_next(struct shmq_group *c, struct lane *l, struct shmq_deliver
 			r = next_row(c, l, d);
 			if (r != SHMQ_EMPTY || l->row < l->row_end)
 				return r;
-			lane_raise(c, l, false);
 		}
+		if (l->read.open) /* its rows are handed out: what was done of it and before it may go */
+			lane_raise(c, l, false);
 		r = l->next_position < l->run_end ? next_frame(c, l) : reserve(c, l);
 		if (r != 0)
 			return r;
