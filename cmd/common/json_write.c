@@ -80,8 +80,7 @@ void json_value(struct bytes *out, const void *data, size_t len)
 	bytes_byte(out, '}');
 }
 
-/* "name":"text", or "name_b64":"...". */
-static void json_member(struct bytes *out, const char *name, const void *data, size_t len)
+void json_member(struct bytes *out, const char *name, const void *data, size_t len)
 {
 	bool text = utf8_valid(data, len);
 

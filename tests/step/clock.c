@@ -48,6 +48,11 @@ static void pass_time(int64_t ns)
 		atomic_fetch_add(&world.shared->now_ns, (uint64_t)ns);
 }
 
+void world_pass(uint64_t ns)
+{
+	pass_time((int64_t)ns);
+}
+
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 {
 	if (!world.shared) /* the program itself, not a case */

@@ -62,6 +62,20 @@ static bool message_is(const char *value, size_t bytes, unsigned writer, unsigne
 	       memcmp(value + MESSAGE_MIN, fill_bytes(writer, sequence), bytes - MESSAGE_MIN) == 0;
 }
 
+void message_parse(const char *where, const struct shmq_message *m, unsigned *writer, unsigned *sequence)
+{
+	const char *value = m->value;
+
+	if (m->value_len < MESSAGE_MIN)
+		broken("%s: offset %llu has %zu bytes: nobody sent that", where,
+		       (unsigned long long)m->offset, m->value_len);
+	*writer = digits(value, 2);
+	*sequence = digits(value + 3, 8);
+	if (*writer >= WRITERS || *sequence >= WRITER_MAX ||
+	    !message_is(value, m->value_len, *writer, *sequence))
+		broken("%s: offset %llu is not whole: %.24s", where, (unsigned long long)m->offset, value);
+}
+
 /* ---- publishing --------------------------------------------------------------------- */
 
 shmq *session_open(void)
@@ -275,24 +289,16 @@ static void compare_offset(const struct view *v, uint64_t offset, unsigned write
 
 static void view_message(struct view *v, const struct shmq_message *m)
 {
-	const char *value = m->value;
+	unsigned writer, sequence;
 
-	if (m->value_len < MESSAGE_MIN)
-		broken("%s: offset %llu has %zu bytes: nobody sent that", v->name,
-		       (unsigned long long)m->offset, m->value_len);
-	unsigned writer = digits(value, 2), sequence = digits(value + 3, 8);
-
-	if (writer >= WRITERS || sequence >= WRITER_MAX ||
-	    !message_is(value, m->value_len, writer, sequence))
-		broken("%s: offset %llu is not whole: %.24s", v->name, (unsigned long long)m->offset,
-		       value);
+	message_parse(v->name, m, &writer, &sequence);
 	if (sequence >= world.shared->sent[writer])
 		broken("%s: message %u of writer %u was never sent, or was refused", v->name, sequence,
 		       writer);
 	if (v->began && m->offset != v->next)
 		broken("%s: offset %llu follows %llu", v->name, (unsigned long long)m->offset,
 		       (unsigned long long)v->next - 1);
-	if (v->knows[writer] && sequence != v->sequence[writer])
+	if (writer != W_ANY_ORDER && v->knows[writer] && sequence != v->sequence[writer])
 		broken("%s: message %u of writer %u where %u is next: %s", v->name, sequence, writer,
 		       v->sequence[writer], sequence < v->sequence[writer] ? "twice" : "lost");
 	compare_offset(v, m->offset, writer, sequence);

@@ -16,9 +16,14 @@
 void record_init(void);
 
 /* Message `sequence` of a writer: a line of exactly `bytes` bytes (24 or more) without its '\n'. */
+/* A writer whose messages come in any order: what a group's consumers make of its messages. */
+#define W_ANY_ORDER (WRITERS - 1)
 #define MESSAGE_MIN 24
 #define MESSAGE_MAX (600u << 10)
 void message_make(char *to, unsigned writer, unsigned sequence, size_t bytes);
+
+/* Which one it is; breaks the case when it is none, or not whole. */
+void message_parse(const char *where, const struct shmq_message *m, unsigned *writer, unsigned *sequence);
 
 /* One session with at most one publisher. */
 struct peer {

@@ -22,6 +22,7 @@ struct scenario {
 	unsigned weight;    /* of its share of the time; 0: 1 */
 	bool both_ways;     /* each point also by single steps: both must find the same state */
 	struct shmq_topic_options topic;
+	struct shmq_group_options group; /* of group_crowd.h */
 	void (*setup)(void);
 	void (*child[CHILDREN])(void);
 	void (*ready)(void);
@@ -39,6 +40,7 @@ extern const struct scenario *scenario; /* of the case that runs */
 /* Each file of scenarios exports its list, ended by a NULL name. */
 extern const struct scenario toy_scenarios[], log_scenarios[], extent_scenarios[],
         session_scenarios[], reader_scenarios[], topic_scenarios[], bell_scenarios[],
-        pair_scenarios[];
+        pair_scenarios[], group_scenarios[], settle_scenarios[], dlq_scenarios[],
+        group_admin_scenarios[], group_pair_scenarios[];
 
 #endif

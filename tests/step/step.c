@@ -39,6 +39,8 @@ static struct {
 static const struct scenario *const lists[] = {
 	toy_scenarios,     log_scenarios,   extent_scenarios, session_scenarios,
 	reader_scenarios,  topic_scenarios, bell_scenarios,   pair_scenarios,
+	group_scenarios,   settle_scenarios, dlq_scenarios,   group_admin_scenarios,
+	group_pair_scenarios,
 };
 
 static struct trace *traces; /* one per child; filled by the control run, so shared */

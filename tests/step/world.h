@@ -17,6 +17,7 @@
 #define WRITER_MAX   1024 /* messages of one of them */
 #define OFFSETS_MAX  8192 /* messages of one case */
 #define CHILDREN     2
+#define FATES_MAX    1024 /* messages of one group */
 
 enum verdict { VERDICT_NONE = 0, VERDICT_PASS, VERDICT_FAIL, VERDICT_UNREACHED };
 
@@ -26,6 +27,16 @@ struct outcome {
 	uint64_t pc[CHILDREN]; /* where the children stood */
 	uint32_t capacity;     /* how many large messages the topic took at the end */
 	char text[1024];       /* which invariant broke, and how */
+};
+
+/* What became of one message of a group, as its consumers were told (group_crowd.h). */
+struct fate {
+	_Atomic bool sent;
+	_Atomic uint8_t partition;
+	_Atomic uint8_t ended;           /* enum end; 0: to be delivered */
+	_Atomic uint8_t tried[CHILDREN]; /* enum end: what that child is about to do, or died in */
+	_Atomic int16_t charged_min, charged_max; /* deliveries that count */
+	_Atomic bool may_be_skipped;     /* it was there before the group, or before where that was moved to */
 };
 
 /* Shared by the processes of one case; all zero when it begins. */
@@ -47,6 +58,11 @@ struct shared {
 	uint32_t at_offset[OFFSETS_MAX]; /* (writer << 16 | sequence) + 1 */
 	uint32_t offset_of[WRITERS][WRITER_MAX]; /* offset + 1 */
 	uint32_t end_seen;                       /* highest offset that was delivered + 1 */
+
+	/* The record of the group. */
+	struct fate fate[FATES_MAX];
+	_Atomic uint32_t inputs;        /* messages of the topic with the group */
+	_Atomic int32_t loose_charges;  /* children that take a message, nobody knows which */
 
 	int64_t number[8]; /* for a scenario */
 };
@@ -72,6 +88,9 @@ _Noreturn __attribute__((format(printf, 1, 2))) void broken(const char *format, 
  * deadline() or by calm() within ten seconds. Not for children. */
 __attribute__((format(printf, 1, 2))) void deadline(const char *format, ...);
 void calm(void);
+
+/* Time goes by. */
+void world_pass(uint64_t ns);
 
 /* Makes world for one case: shared memory, name of the directory. */
 void world_begin(struct outcome *outcome, const char *dir, enum variant variant);
