@@ -155,6 +155,23 @@ WAIT='wait_for() { until [ -e "$DIR/$1" ]; do sleep 0.02; done; };'
 	[ -z "$output$stderr" ]
 }
 
+@test "what is kept with a dead letter: why, how often, the status, the last 4 KiB of standard error" {
+	printf '%s\n' status killed slow reject | mqpub -q t
+	run -123 mqsub -q -e -g g --retries 2 --backoff 1ms --timeout 1s t -- sh -c '
+		read -r x
+		head -c 10000 /dev/zero | tr "\0" . >&2
+		echo "the end of $x" >&2
+		case $x in status) exit 3 ;; killed) kill -9 $$ ;; slow) exec sleep 1000 ;; *) exit 65 ;; esac'
+	[ "$(mqdlq list -J t | jq -c '[.offset, .reason, .attempts, .exit, .signal]' | sort)" = \
+		'[0,"max-deliver",2,3,null]
+[1,"max-deliver",2,null,"SIGKILL"]
+[2,"timeout",2,null,"SIGTERM"]
+[3,"rejected",1,65,null]' ]
+	mqdlq show --offset 0 t >"$OUT"
+	grep -q 'stderr: 4096 bytes' "$OUT"
+	grep -q '\.the end of status' "$OUT"
+}
+
 @test "a retry that succeeds is no failure" {
 	seq 3 | mqpub -q t
 	run -0 --separate-stderr mqsub -q -e -g g --backoff 1ms t -- sh -c '[ "$MQ_ATTEMPT" -eq 2 ] && { read -r x; echo "$x"; }'
