@@ -25,10 +25,21 @@ void frame_read_free(struct frame_read *r)
 	*r = (struct frame_read){0};
 }
 
+/* What is known of another log says nothing of this one: positions and offsets are the same. */
+static void read_turn_to(struct frame_read *read, const struct log *log)
+{
+	if (read->log == log)
+		return;
+	read->log = log;
+	read->open = false;
+	read->words.from = read->words.to = 0;
+}
+
 static int frame_load(struct group *g, const struct log *log, uint64_t position, struct frame_read *read)
 {
 	int r;
 
+	read_turn_to(read, log);
 	if (read->open && read->position == position)
 		return 0;
 	read->open = false;
@@ -69,6 +80,7 @@ int row_read(struct group *g, const struct log *log, uint64_t offset, struct fra
 	const struct frame *f;
 	int r;
 
+	read_turn_to(read, log);
 	if (!read->open || offset < read->columns.frame->offset ||
 	    offset - read->columns.frame->offset >= read->columns.frame->count) {
 		end = ring_end(log);
