@@ -184,6 +184,8 @@ int shmq_group_info(shmq *q, const char *topic, const char *name, struct shmq_gr
 	info->options.filter = info->filter_text[0] != '\0' ? info->filter_text : NULL;
 	idle_ms = clock_ns(CLOCK_BOOTTIME) / 1000000 - load_acquire(&g.file->used_ms);
 	info->used_ns = clock_ns(CLOCK_REALTIME) - idle_ms * 1000000;
+	if (info->used_ns < info->created_ns) /* that is known to a millisecond only */
+		info->used_ns = info->created_ns;
 	members_each(&g, add_member, info);
 	returns_info(&g, info);
 	for (unsigned p = 0; logs != NULL && p < g.topic.options.partitions && r == 0; p++)
@@ -362,11 +364,10 @@ static int seek_places(struct group *g, const struct shmq_seek *to, struct windo
 			if (r != 0)
 				return r;
 			places[p] = group_place(&l, ring_head(&l, ring_end(&l)), to);
-			window_advance(&w, UINT64_MAX);
 			log_close(&l);
 		}
 		if (told != NULL)
-			told[p] = (struct shmq_group_place){window_floor(&w), places[p].offset};
+			told[p] = (struct shmq_group_place){window_reach(&w, UINT64_MAX), places[p].offset};
 	}
 	return 0;
 }

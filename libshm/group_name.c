@@ -127,7 +127,8 @@ static void others_free(struct group *g, uint64_t hash)
 	}
 }
 
-static bool name_stands(struct group *g, const char *name, uint64_t hash)
+/* Whether a GROUP word of the name stands there: 1, 0, or an error. */
+static int name_stands(struct group *g, const char *name, uint64_t hash)
 {
 	struct group other = {.q = g->q, .topic = g->topic, .map = MAP_NONE};
 	uint64_t used = readers_end(&g->topic);
@@ -135,16 +136,21 @@ static bool name_stands(struct group *g, const char *name, uint64_t hash)
 	for (unsigned i = 1; i < used; i++) {
 		uint64_t w = load_seq(&g->topic.bell->readers[i]);
 		bool same;
+		int r;
 
-		if (reader_word_state(w) != READER_GROUP || !reader_word_may_be(w, hash) ||
-		    word_open(&other, i, w, true) != 0)
+		if (reader_word_state(w) != READER_GROUP || !reader_word_may_be(w, hash))
+			continue;
+		r = word_open(&other, i, w, true);
+		if (r < 0)
+			return r;
+		if (r != 0)
 			continue;
 		same = strcmp(other.name, name) == 0;
 		file_close(&other);
 		if (same)
-			return true;
+			return 1;
 	}
-	return false;
+	return 0;
 }
 
 static int place_partition(struct group *g, const struct reader *r, unsigned partition,
@@ -156,9 +162,10 @@ static int place_partition(struct group *g, const struct reader *r, unsigned par
 	*place = (struct window_place){.offset = g->topic.first_offset};
 	if (topic_log_made(&g->topic, partition)) {
 		e = topic_log_open(&g->topic, partition, false, &l);
-		if (e != 0)
+		if (e != 0 && e != SHMQ_ECORRUPT) /* that: nobody can read it; the others can be */
 			return e;
-		*place = group_place(&l, ring_head(&l, ring_end(&l)), from);
+		if (e == 0)
+			*place = group_place(&l, ring_head(&l, ring_end(&l)), from);
 		log_close(&l);
 	}
 	*kicked = *kicked || !reader_gate_set(&g->topic.readers, r, partition, place->position);
@@ -210,9 +217,10 @@ static int make_once(struct group *g, const char *name, const struct group_confi
 		r = group_files_make(g, config, incarnation, places);
 	if (r == 0 && !kicked) {
 		others_free(g, hash);
-		if (name_stands(g, name, hash))
+		r = name_stands(g, name, hash);
+		if (r == 1)
 			r = SHMQ_EEXIST;
-		else if (reader_go_live(&g->topic.readers, &reader, READER_GROUP))
+		if (r == 0 && reader_go_live(&g->topic.readers, &reader, READER_GROUP))
 			return 0;
 	}
 	reader_release(&g->topic.readers, &reader);
@@ -412,6 +420,26 @@ static bool number_stands(struct topic *t, uint64_t number)
 	return false;
 }
 
+/* Words of makers that died when their files were there already. */
+static void makers_bury(struct topic *t)
+{
+	struct group g = {.q = t->q, .topic = *t, .map = MAP_NONE};
+	uint64_t used = readers_end(t);
+
+	for (unsigned i = 1; i < used; i++) {
+		uint64_t w = load_seq(&t->bell->readers[i]);
+
+		if (reader_word_state(w) != READER_TENTATIVE)
+			continue;
+		g.number = reader_word_group(w);
+		if (group_file_open(&g, false) != 0)
+			continue;
+		if (!session_alive(&t->q->place, g.file->creator))
+			reader_free(&t->readers, i, w);
+		file_close(&g);
+	}
+}
+
 void group_sweep(struct topic *t)
 {
 	int fd = openat(t->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -422,6 +450,7 @@ void group_sweep(struct topic *t)
 		close(fd);
 	if (d == NULL)
 		return;
+	makers_bury(t);
 	/* A file is there only after its number stood in a word: one that does not stand there now is over. */
 	while ((entry = readdir(d)) != NULL)
 		if (strncmp(entry->d_name, "group.", 6) == 0 &&

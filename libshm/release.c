@@ -124,10 +124,9 @@ static int window_give_back(struct group *g, const struct window *w, unsigned sl
 
 int slot_give_back(struct group *g, unsigned slot, uint64_t seq, bool charge)
 {
-	int given = 0, r = group_windows_refresh(g);
+	int given = 0, r;
 
-	if (r >= 0)
-		given = r = window_give_back(g, &g->returns_window, slot, seq, charge);
+	given = r = window_give_back(g, &g->returns_window, slot, seq, charge);
 	for (unsigned p = 0; p < g->topic.options.partitions && r >= 0; p++) {
 		struct window w;
 

@@ -18,7 +18,8 @@ int word_give_back(struct group *g, const struct window *w, uint64_t offset, uin
 int word_resolve(struct group *g, const struct window *w, uint64_t offset, uint64_t word, struct log *target);
 
 /* Gives back all words of a session slot in all windows; seq: of this lease only, UINT64_MAX: of any; charge: what
- * was begun stays counted. 0 or an error. Only for the slot's session. */
+ * was begun stays counted. 0 or an error. In the incarnation that is open. Only for the
+ * slot's session. */
 int slot_give_back(struct group *g, unsigned slot, uint64_t seq, bool charge);
 
 /* Opens a group by its numbers, and the windows of one incarnation (0: of the current one). 0, SHMQ_ENOENT, or an
