@@ -422,14 +422,20 @@ int shmq_group_pause(shmq *q, const char *topic, const char *name, bool paused)
 
 int shmq_group_delete(shmq *q, const char *topic, const char *name)
 {
-	struct group g;
-	int r = group_open_named(q, topic, name, true, &g);
+	struct group g = GROUP_NONE;
+	int r = broker_check(q, true);
 
-	if (r != 0)
-		return r;
-	if (!group_end(&g, 0))
+	g.q = q;
+	if (r == 0)
+		r = group_name_check(&q->error, name);
+	if (r == 0)
+		r = topic_open(q, topic, false, true, NULL, &g.topic);
+	if (r == 0) /* its other files may be damaged */
+		r = group_find_file(&g, name, true);
+	if (r == 0 && !group_end(&g, 0))
 		r = fail(&q->error, SHMQ_ENOENT, "no group %s in topic %s", name, topic);
-	group_sweep(&g.topic);
+	if (r == 0)
+		group_sweep(&g.topic);
 	group_close_files(&g);
 	return r;
 }

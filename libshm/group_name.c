@@ -5,6 +5,7 @@
 #include "bulk.h"
 #include "clock.h"
 #include "member.h"
+#include "release.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -61,7 +62,7 @@ static int word_open(struct group *g, unsigned reader, uint64_t word, bool writa
 	return r == 0 || r == SHMQ_ENOENT ? SHMQ_EMPTY : r;
 }
 
-int group_find(struct group *g, const char *name, bool writable)
+int group_find_file(struct group *g, const char *name, bool writable)
 {
 	uint64_t hash = bulk_hash(name, strlen(name)), used;
 	int r = SHMQ_EMPTY;
@@ -80,11 +81,20 @@ int group_find(struct group *g, const char *name, bool writable)
 			r = SHMQ_EMPTY;
 		}
 	}
+	if (r == SHMQ_EMPTY || r == SHMQ_ENOENT)
+		return fail(&g->q->error, SHMQ_ENOENT, "no group %s in topic %s", name, g->topic.name);
+	return r;
+}
+
+int group_find(struct group *g, const char *name, bool writable)
+{
+	int r = group_find_file(g, name, writable);
+
 	if (r == 0)
 		r = group_rest_open(g);
 	if (r < 0 && g->file != NULL)
 		file_close(g);
-	if (r == SHMQ_EMPTY || r == SHMQ_ENOENT)
+	if (r == SHMQ_ENOENT)
 		return fail(&g->q->error, SHMQ_ENOENT, "no group %s in topic %s", name, g->topic.name);
 	return r;
 }
@@ -359,13 +369,40 @@ static bool windows_there(struct group *g, uint64_t incarnation)
 	return faccessat(g->topic.dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* Decides about what is SETTLING in windows that are no longer current: a settler that looked at `current` before it
+ * was moved finds its announced position taken, or has linked. Its consumers find everything else late. */
+static int windows_settle(struct group *g, uint64_t incarnation)
+{
+	struct group old = *g;
+	int r;
+
+	old.windows_map = MAP_NONE;
+	old.windows = NULL;
+	r = group_windows_open(&old, incarnation);
+	for (unsigned p = 0; r >= 0 && p < old.topic.options.partitions; p++) {
+		struct window w;
+
+		group_window(&old, p, &w);
+		r = window_settle_all(&old, &w);
+	}
+	map_close(&old.windows_map);
+	return r < 0 && r != SHMQ_ENOENT ? r : 0;
+}
+
 int group_move_finish(struct group *g)
 {
 	uint64_t from = load_seq(&g->file->current), to = from + 1;
 	uint64_t w = load_seq(&g->topic.bell->readers[g->reader]);
+	int r;
 
-	if (!windows_there(g, to))
-		return 0;
+	if (!windows_there(g, to)) {
+		if (!windows_there(g, from - 1))
+			return 0;
+		r = windows_settle(g, from - 1); /* who moved the group died before it was done with that */
+		if (r == 0)
+			group_files_tidy(g, from, 0);
+		return r;
+	}
 	while (reader_word_state(w) == READER_GROUP && reader_word_group(w) == g->number &&
 	       reader_word_incarnation(w) == (from & 0xffff))
 		if (reader_retag(&g->topic.readers, g->reader, &w, to))
@@ -373,12 +410,14 @@ int group_move_finish(struct group *g)
 	if (reader_word_state(w) != READER_GROUP || reader_word_group(w) != g->number)
 		return group_gone(g);
 	readers_bump(&g->topic.readers); /* also for one that died behind its CAS */
-	cas_seq(&g->file->current, &from, to); /* seek:current */
-	group_files_tidy(g, to, 0);
+	cas_seq(&g->file->current, &from, to); /* seek:current, move:settle */
+	r = windows_settle(g, to - 1);
+	if (r == 0)
+		group_files_tidy(g, to, 0);
 	fetch_add_relaxed(&g->file->returned, 1);
 	bell_ring(&g->topic.bell->arrived);
 	bell_ring(&g->topic.bell->room);
-	return 0;
+	return r;
 }
 
 int group_move(struct group *g, const struct window_place *places, uint64_t *incarnation)

@@ -22,6 +22,10 @@ int word_resolve(struct group *g, const struct window *w, uint64_t offset, uint6
  * slot's session. */
 int slot_give_back(struct group *g, unsigned slot, uint64_t seq, bool charge);
 
+/* Decides about every word that is settling, whoever holds it: of windows that are not used any more. 0 or an
+ * error. */
+int window_settle_all(struct group *g, const struct window *w);
+
 /* Opens a group by its numbers, and the windows of one incarnation (0: of the current one). 0, SHMQ_ENOENT, or an
  * error: *out is to be closed with group_close_files() in any case. */
 int group_open_numbers(shmq *q, uint64_t topic, uint64_t number, uint64_t incarnation, struct group *out);
