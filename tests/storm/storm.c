@@ -20,7 +20,7 @@
 #include "tap.h"
 
 #define ROUND_SECONDS 10u
-#define DRAIN_MS      90000u /* no machine is as slow as this */
+#define DRAIN_MS      60000u /* no machine is as slow as this */
 
 const char *const topic_names[TOPICS] = {"in", "mid", "out", "work"};
 struct board *board;
@@ -93,11 +93,15 @@ static void worker_start(unsigned i)
 	struct worker *w = &board->workers[i];
 	struct rng r = rng_part(rng_u64(&rng), i);
 
+	pid_t pid;
+
 	w->resume_ms = 0;
-	w->pid = fork();
-	if (w->pid < 0)
+	pid = fork();
+	if (pid < 0)
 		must("fork", -errno);
-	if (w->pid == 0) {
+	if (pid > 0) {
+		w->pid = pid; /* it is shared with the child */
+	} else {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (i < PUBLISHERS)
 			publisher_run(i, &r);
@@ -167,12 +171,14 @@ static void look_for_ended(bool again)
 static void rage(unsigned seconds)
 {
 	uint64_t end = now_ms() + seconds * 1000u;
+	unsigned calm = rng_one_in(&rng, 6) ? 1 : rng_one_in(&rng, 3) ? 40 : 400; /* pauses, in 0.1 ms */
 
 	while (now_ms() < end && board->violations == 0) {
-		usleep(500 + rng_below(&rng, 20000));
+		usleep(100 + rng_below(&rng, 100 * calm));
 		resume(false);
 		look_for_ended(true);
-		disturb();
+		if (calm > 1)
+			disturb();
 	}
 	resume(true);
 }
@@ -341,6 +347,7 @@ static bool round_run(uint64_t seed, unsigned number, unsigned seconds)
 	if (board == MAP_FAILED || mkdtemp(dir) == NULL)
 		must("memory", -errno);
 	lease_ns = (int64_t)(200 + rng_below(&rng, 300)) * 1000000;
+	board->pipelined = rng_one_in(&rng, 2);
 	kills = stops = 0;
 	topics_make();
 	for (unsigned i = 0; i < WORKERS; i++)
