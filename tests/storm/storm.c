@@ -132,7 +132,7 @@ static void disturb(void)
 	unsigned i = rng_below(&rng, WORKERS);
 	struct worker *w = &board->workers[i];
 
-	if (w->pid == 0)
+	if (w->pid == 0 || (w->resume_ms != 0 && !rng_one_in(&rng, 8)))
 		return;
 	if (rng_one_in(&rng, 3) && w->resume_ms == 0) {
 		kill(w->pid, SIGSTOP);
@@ -171,7 +171,7 @@ static void look_for_ended(bool again)
 static void rage(unsigned seconds)
 {
 	uint64_t end = now_ms() + seconds * 1000u;
-	unsigned calm = rng_one_in(&rng, 6) ? 1 : rng_one_in(&rng, 3) ? 40 : 400; /* pauses, in 0.1 ms */
+	unsigned calm = rng_one_in(&rng, 6) ? 1 : rng_one_in(&rng, 4) ? 40 : rng_one_in(&rng, 2) ? 400 : 4000; /* pauses, in 0.1 ms */
 
 	while (now_ms() < end && board->violations == 0) {
 		usleep(100 + rng_below(&rng, 100 * calm));

@@ -270,7 +270,7 @@ static int take(void)
 	if (r != 0)
 		return r;
 	h->id = message_id(&h->d.message);
-	h->until_ms = rng_one_in(rng, 3000) ? begun + 1500 : rng_one_in(rng, 100) ? begun + rng_below(rng, 50) : 0;
+	h->until_ms = rng_one_in(rng, 10000) ? begun + 1500 : rng_one_in(rng, 100) ? begun + rng_below(rng, 50) : 0;
 	in_hand++;
 	hand_note();
 	board->deliveries++;
@@ -377,6 +377,7 @@ static void work(unsigned most)
 	} else if (in_hand > 0) {
 		doing("shmq_group_renew");
 		r = shmq_group_renew(group);
+		board->lates += r == SHMQ_LATE;
 		if (r == SHMQ_LATE)
 			hand_drop_all();
 		else if (r != 0)
