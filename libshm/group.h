@@ -13,13 +13,13 @@
 
 #define FOUND_MAX 32u
 
-/* A verified private copy of one frame. */
+/* A verified private copy of one frame of one log. */
 struct frame_read {
+	const struct log *log; /* which the rest is about */
 	struct words words;
 	struct copy copy;
 	struct columns columns;
 	struct column headers;
-	const struct log *log; /* where it is of: positions and offsets of another one mean others */
 	uint64_t position;
 	bool open;
 };
