@@ -506,7 +506,8 @@ static int find_word(struct shmq_group *c, const struct shmq_delivery *d, struct
 		follow_moves(c, &partition, &incarnation, &offset);
 	if (incarnation == 0)
 		h->lane = lane_returns(c);
-	else if (incarnation == c->g.incarnation && partition + 1 < c->lane_count)
+	else if (incarnation == load_acquire(&c->g.file->current) && /* current pairs seek */
+	         incarnation == c->g.incarnation && partition + 1 < c->lane_count)
 		h->lane = &c->lanes[partition];
 	else
 		h->lane = NULL;

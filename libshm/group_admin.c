@@ -362,11 +362,10 @@ static int seek_places(struct group *g, const struct shmq_seek *to, struct windo
 			if (r != 0)
 				return r;
 			places[p] = group_place(&l, ring_head(&l, ring_end(&l)), to);
-			window_advance(&w, UINT64_MAX);
 			log_close(&l);
 		}
 		if (told != NULL)
-			told[p] = (struct shmq_group_place){window_floor(&w), places[p].offset};
+			told[p] = (struct shmq_group_place){window_done_until(&w, UINT64_MAX), places[p].offset};
 	}
 	return 0;
 }

@@ -31,11 +31,12 @@ static bool something(void *context)
 	for (size_t i = 0; i < w->count; i++) {
 		struct shmq_group *c = w->groups[i];
 
-		if (load_seq(&c->g.file->returned) != c->returned_seen || /* sleep pairs tell */
-		    load_acquire(&c->g.file->current) != c->g.incarnation || !group_live(&c->g) || !topic_live(&c->g.topic))
+		if (load_acquire(&c->g.file->current) != c->g.incarnation || !group_live(&c->g) || !topic_live(&c->g.topic))
 			return true;
-		if (load_acquire(&c->g.file->paused) != 0)
+		if (load_acquire(&c->g.file->paused) != 0) /* what has come back is looked at when it goes on */
 			continue;
+		if (load_seq(&c->g.file->returned) != c->returned_seen) /* sleep pairs tell */
+			return true;
 		if (c->due_ms != UINT64_MAX && boot_ms() >= c->due_ms)
 			return true;
 		for (unsigned k = 0; k + 1 < c->lane_count; k++)

@@ -30,7 +30,7 @@ int window_reserve(struct error *e, const struct window *w, uint64_t offset)
 	return r;
 }
 
-uint64_t window_advance(const struct window *w, uint64_t limit)
+uint64_t window_done_until(const struct window *w, uint64_t limit)
 {
 	uint64_t floor = window_floor(w), o = floor, word;
 
@@ -41,6 +41,13 @@ uint64_t window_advance(const struct window *w, uint64_t limit)
 			break;
 		o++;
 	}
+	return o;
+}
+
+uint64_t window_advance(const struct window *w, uint64_t limit)
+{
+	uint64_t floor = window_floor(w), o = window_done_until(w, limit);
+
 	if (o > floor)
 		cas_max(&w->line->floor_hint, o); /* finish:floor */
 	return o;

@@ -108,6 +108,9 @@ static inline uint64_t window_done(const struct window *w, uint64_t offset, uint
 	return word_done(window_lap(w, offset), word_tag(word), word_deliveries(word));
 }
 
+/* Where the floor could be, not beyond `limit`; only looks. */
+uint64_t window_done_until(const struct window *w, uint64_t limit);
+
 /* Moves the floor over DONE words, not beyond `limit` (what can have been claimed). Returns it. */
 uint64_t window_advance(const struct window *w, uint64_t limit);
 
