@@ -30,6 +30,7 @@ int64_t lease_ns;
 static shmq *q;
 static struct rng rng;
 static unsigned kills, stops;
+static bool keep;
 
 void violation(const char *format, ...)
 {
@@ -230,7 +231,8 @@ static void drain(void)
 		if (now_ms() > end) {
 			violation("it does not come to an end");
 			say_where();
-			if (getenv("STORM_KEEP") != NULL)
+			fflush(stdout);
+			if (keep) /* to be looked at */
 				pause();
 			break;
 		}
@@ -370,7 +372,7 @@ static bool round_run(uint64_t seed, unsigned number, unsigned seconds)
 	fflush(stdout);
 	shmq_close(q);
 	q = NULL;
-	if (wrong == 0 || getenv("STORM_KEEP") == NULL)
+	if (wrong == 0 || !keep)
 		nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 	munmap(board, sizeof *board);
 	return wrong == 0;
@@ -387,8 +389,9 @@ static void on_end(int sig)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-	        {"seed", 1, NULL, 's'}, {"seconds", 1, NULL, 't'}, {NULL, 0, NULL, 0}};
-	unsigned seconds = 12, number = 0;
+	        {"seed", 1, NULL, 's'}, {"seconds", 1, NULL, 't'}, {"round", 1, NULL, 'r'},
+	        {"keep", 0, NULL, 'k'}, {NULL, 0, NULL, 0}};
+	unsigned seconds = 12, number = 0, first = 0;
 	uint64_t seed = 0, end;
 	int c;
 
@@ -399,6 +402,10 @@ int main(int argc, char **argv)
 			seed = strtoull(optarg, NULL, 10);
 		else if (c == 't')
 			seconds = (unsigned)strtoul(optarg, NULL, 10);
+		else if (c == 'r')
+			first = number = (unsigned)strtoul(optarg, NULL, 10);
+		else if (c == 'k')
+			keep = true;
 		else
 			return 64;
 	}
@@ -410,7 +417,7 @@ int main(int argc, char **argv)
 	for (;;) {
 		uint64_t now = now_ms(), left = now < end ? (end - now) / 1000 : 0;
 
-		if (number > 0 && left < ROUND_SECONDS / 2)
+		if (number > first && left < ROUND_SECONDS / 2)
 			break;
 		if (!round_run(seed, number++, left < ROUND_SECONDS ? (unsigned)left : ROUND_SECONDS))
 			break;
