@@ -39,7 +39,7 @@ BASE := -std=c11 -D_GNU_SOURCE $(WARN) $(SANITIZE) -fno-strict-aliasing -fvisibi
 COMPILE = $(CC) $(CFLAGS) $(BASE) $(CPPFLAGS)
 LINK = $(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS)
 
-TOOLS := mqpub mqsub mqd
+TOOLS := mqpub mqsub mqd mqdlq
 LIB_SRC := $(wildcard libshm/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 # The bulk kernels once more for wider vectors; chosen at run time.
@@ -89,9 +89,9 @@ $(foreach t,$(TOOLS),$(eval $(call tool,$(t))))
 # Made from the tools' option tables.
 C := $(if $(filter release,$(VARIANT)),build/completions,$(B)/completions)
 COMPLETIONS := $(C)/shmq.bash $(C)/_shmq $(C)/shmq.fish
-$(C)/gen: completions/gen.c $(wildcard cmd/common/*.def cmd/*/*.def) cmd/mqd/mqd.h
+$(C)/gen: completions/gen.c $(wildcard cmd/*/*.def)
 	@mkdir -p $(@D)
-	$(COMPILE) -Icmd/mqd -Icmd/mqpub -Icmd/mqsub -o $@ $<
+	$(COMPILE) $(TOOLS:%=-Icmd/%) -o $@ $<
 $(C)/shmq.bash: completions/bash.in $(C)/gen
 	$(C)/gen bash <$< >$@
 $(C)/_shmq: completions/zsh.in $(C)/gen

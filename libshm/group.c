@@ -707,8 +707,9 @@ int dead_letter(struct shmq_group *c, struct lane *l, uint64_t offset, uint64_t 
 /* What is settled counts as begun. */
 static int make_working(struct shmq_group *c, struct in_hand *h)
 {
-	uint64_t next = window_next(&h->lane->window, h->offset, h->word, word_tag(h->word), word_deliveries(h->word),
-	                            WORD_WORKING, c->self.owner);
+	unsigned deliveries = word_deliveries(h->word);
+	uint64_t next = window_next(&h->lane->window, h->offset, h->word, word_tag(h->word),
+	                            deliveries < 255 ? deliveries + 1 : 255, WORD_WORKING, c->self.owner);
 
 	if (word_state(h->word) == WORD_WORKING)
 		return 0;

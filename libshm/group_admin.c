@@ -132,6 +132,9 @@ static int log_info(struct group *g, unsigned partition, struct shmq_group_log_i
 	if (r != 0)
 		return r;
 	out->end_offset = log_known_end(&l, &end).offset;
+	head = ring_head(&l, end);
+	if (head < end && ring_peek(&e, &l, head, &f) == 0 && f.offset > out->offset)
+		out->offset = f.offset; /* what is gone is nobody's lag */
 	for (uint64_t o = out->offset; o < out->end_offset; o++) {
 		enum word_says says = window_look(&w, o, &word);
 
@@ -152,7 +155,6 @@ static int log_info(struct group *g, unsigned partition, struct shmq_group_log_i
 		out->inflight += says == SAYS_HELD && word_is_held(word);
 		out->waiting += says == SAYS_HELD && word_state(word) == WORD_WAITING;
 	}
-	head = ring_head(&l, end);
 	if (oldest != UINT64_MAX && head < end &&
 	    ring_peek(&e, &l, log_search(&l, head, end, false, oldest), &f) == 0)
 		out->oldest_ns = f.time_ns;

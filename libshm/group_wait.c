@@ -32,7 +32,7 @@ static bool something(void *context)
 		struct shmq_group *c = w->groups[i];
 
 		if (load_seq(&c->g.file->returned) != c->returned_seen || /* sleep pairs tell */
-		    load_acquire(&c->g.file->current) != c->g.incarnation || !group_live(&c->g))
+		    load_acquire(&c->g.file->current) != c->g.incarnation || !group_live(&c->g) || !topic_live(&c->g.topic))
 			return true;
 		if (load_acquire(&c->g.file->paused) != 0)
 			continue;

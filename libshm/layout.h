@@ -225,7 +225,7 @@ enum reader_state {
 	READER_CREATING, /* holds everything until its gates stand */
 	READER_LIVE,     /* its gates say what it needs; may be overrun */
 	READER_HOLD,     /* the same, but is waited for */
-	READER_TENTATIVE, /* a group that is being made: holds everything, as CREATING (group_find.c) */
+	READER_TENTATIVE, /* a group that is being made: holds everything, as CREATING (group_name.h) */
 	READER_GROUP,     /* a group: as HOLD */
 };
 static inline uint64_t reader_word(enum reader_state s, uint64_t incarnation, uint64_t id)

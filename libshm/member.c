@@ -78,15 +78,16 @@ int member_join(struct group *g, struct self *self)
 
 	if (r < 0)
 		return r;
-	*self = (struct self){.slot = slot, .entry = member_at(g, slot)};
-	if (load_seq(&self->entry->session) == g->q->session.id &&
-	    lease_state(load_seq(&self->entry->lease)) == LEASE_LIVE)
+	*self = (struct self){0};
+	if (load_seq(&member_at(g, slot)->session) == g->q->session.id &&
+	    lease_state(load_seq(&member_at(g, slot)->lease)) == LEASE_LIVE) /* lease pairs break */
 		return fail(&g->q->error, SHMQ_EINVAL, "this broker handle has a consumer of group %s already",
 		            g->name);
 	/* The session that was in this slot before is dead, for the slot is ours: nothing new of it comes. */
 	r = slot_give_back(g, slot, UINT64_MAX, true);
 	if (r < 0)
 		return r;
+	*self = (struct self){.slot = slot, .entry = member_at(g, slot)};
 	store_release(&self->entry->session, g->q->session.id);
 	return lease_begin(g, self);
 }

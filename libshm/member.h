@@ -2,7 +2,7 @@
 /*
  * member.h - the consumers of a group: who is one, until when, and what they hold.
  *
- *   NONE | LEFT | BROKEN (seq)  ->  LIVE (seq + 1)    by the slot's session, when nothing of the slot's is held
+ *   anything (seq)              ->  LIVE (seq + 1)    by the slot's session, when nothing of the slot's is held
  *   LIVE (until)                ->  LIVE (later)      by its session
  *   LIVE                        ->  BROKEN            by anybody: it has run out, or the session is proved dead
  *   LIVE                        ->  LEFT              by its session, when it has given back everything

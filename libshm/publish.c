@@ -55,11 +55,9 @@ int lane_open(struct shmq_pub *p, unsigned partition, struct pub_lane **out)
 	if (log_attached(&l->log))
 		return 0;
 	r = topic_log_open(&p->topic, partition, true, &l->log);
-	if (r == SHMQ_ENOENT) { /* its directory is gone */
-		fail(&p->q->error, SHMQ_GONE, "topic %s was deleted, or the runtime directory removed",
-		     p->topic.name);
+	/* Its directory is gone: then ext4 says EPERM, and others ENOENT. */
+	if (r < 0 && topic_check_linked(&p->topic) != 0)
 		return SHMQ_GONE;
-	}
 	if (r == 0)
 		l->tail = (struct tail){.position = ring_end(&l->log)};
 	return r;

@@ -108,6 +108,8 @@ static int oldest_move(struct group *g, struct self *self)
 		uint64_t mine = window_next(w, offset, word, word_tag(word) + 1, word_deliveries(word), WORD_WORKING,
 		                            self->owner);
 
+		if (meta.state == WORD_PARKED) /* it was requeued since */
+			meta.requeues++;
 		meta.state = WORD_WAITING;
 		meta.low = word_low(word);
 		meta.deliveries = (uint16_t)word_deliveries(word);

@@ -207,7 +207,12 @@ int settle_link(struct settle *s, struct frame *f)
 		return r;
 	a.held = settling_word(s);
 	if (!window_set(s->window, s->offset, s->word, a.held)) {
+		/* Who buries a session that was in our slot before may be about to close the position: it is closed
+		   before the memory of the empty frame can be used for anything else. */
+		ring_link_at(s->log, a.v.position, a.v.null_word);
+		note_taken(&a);
 		intent_rest(&a);
+		hold_use(&a);
 		return SHMQ_LATE;
 	}
 	r = link_armed(&a);

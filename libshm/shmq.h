@@ -456,11 +456,12 @@ struct shmq_delivery {
 
 /* The next message to work on, claimed and (unless SHMQ_CONSUME_MANUAL_START) started: its delivery is
  * counted. Any number may be in hand at once (see SHMQ_CONSUME_PIPELINED); each is settled by one of
- * ack, retry, dead, release or settle, in any order. Also renews the lease when half of it is over.
+ * ack, retry, dead, release or settle, in any order. Also renews the lease, about once a second.
  * Returns 0; SHMQ_EMPTY (nothing to do now); SHMQ_END; SHMQ_LATE (this consumer stood still for longer
  * than its lease: all that it held has been given back, what it settles of that is SHMQ_LATE too; the
- * next call goes on); SHMQ_GONE (topic or group deleted, or the runtime directory removed); SHMQ_ECORRUPT
- * (a damaged frame was passed over: the next call goes on behind it); other errors. Does not block. */
+ * next call goes on); SHMQ_OVERRUN (a topic that drops its oldest messages did not keep some for the
+ * group: shmq_error() says how many; the next call goes on); SHMQ_GONE (topic or group deleted, or the
+ * runtime directory removed); SHMQ_ECORRUPT (a damaged frame was passed over: the next call goes on behind it); other errors. Does not block. */
 int shmq_group_next(shmq_group *g, struct shmq_delivery *d);
 
 /* CLAIMED -> WORKING: from now on it counts as a delivery. Only with SHMQ_CONSUME_MANUAL_START. 0 or
@@ -495,7 +496,7 @@ int shmq_group_retry(shmq_group *g, const struct shmq_delivery *d, int64_t delay
                      const struct shmq_failure *why, bool *dead);
 
 /* Never to be delivered again: a dead letter, now. 0, SHMQ_LATE, SHMQ_FULL (the return log is: the
- * message waits for a retry instead, uncounted), or an error (then it is still in hand). */
+ * message waits for a retry instead), or an error (then it is still in hand). */
 int shmq_group_dead(shmq_group *g, const struct shmq_delivery *d, const struct shmq_failure *why);
 
 /* Given back at once, as if it had not been delivered. 0 or SHMQ_LATE. */

@@ -25,24 +25,16 @@ void frame_read_free(struct frame_read *r)
 	*r = (struct frame_read){0};
 }
 
-/* What is known of another log says nothing of this one: positions and offsets are the same. */
-static void read_turn_to(struct frame_read *read, const struct log *log)
-{
-	if (read->log == log)
-		return;
-	read->log = log;
-	read->open = false;
-	read->words.from = read->words.to = 0;
-}
-
 static int frame_load(struct group *g, const struct log *log, uint64_t position, struct frame_read *read)
 {
 	int r;
 
-	read_turn_to(read, log);
-	if (read->open && read->position == position)
+	if (read->open && read->log == log && read->position == position)
 		return 0;
 	read->open = false;
+	if (read->log != log) /* the slots that were looked at are another log's */
+		read->words = (struct words){0};
+	read->log = log;
 	r = ring_read(&g->q->error, log, position, &read->words, &read->copy);
 	if (r != 0)
 		return r;
@@ -80,8 +72,7 @@ int row_read(struct group *g, const struct log *log, uint64_t offset, struct fra
 	const struct frame *f;
 	int r;
 
-	read_turn_to(read, log);
-	if (!read->open || offset < read->columns.frame->offset ||
+	if (!read->open || read->log != log || offset < read->columns.frame->offset ||
 	    offset - read->columns.frame->offset >= read->columns.frame->count) {
 		end = ring_end(log);
 		head = ring_head(log, end);
@@ -239,7 +230,22 @@ static void lane_damaged(struct shmq_group *c, struct lane *l, uint64_t offset)
 	}
 }
 
-/* Messages that publishers did not keep for us, or a purge removed. */
+/* The frame at a position, met by who came to it first: its messages are DONE, so that it is told once. */
+static void frame_damaged(struct shmq_group *c, struct lane *l, uint64_t position)
+{
+	struct error e;
+	struct frame f;
+
+	if (ring_peek(&e, &l->log, position, &f) == 0)
+		lane_damaged(c, l, f.offset);
+	else if (position == 0)
+		lane_damaged(c, l, c->g.topic.first_offset);
+	else if (ring_peek(&e, &l->log, position - 1, &f) == 0)
+		lane_damaged(c, l, f.offset + f.count);
+	/* else it cannot be told where it begins: found by a sweep */
+}
+
+/* Messages that publishers did not keep for us, or a purge removed (0). */
 static int lane_overrun(struct shmq_group *c, struct lane *l)
 {
 	uint64_t head = ring_head(&l->log, l->gate_position), skipped;
@@ -249,9 +255,13 @@ static int lane_overrun(struct shmq_group *c, struct lane *l)
 	if (ring_peek(&e, &l->log, head, &f) != 0)
 		return 0; /* moved on, or damaged: met again */
 	skipped = window_skip_to(&l->window, f.offset);
-	if (skipped > 0 && !(f.flags & FRAME_PURGE))
-		counter_add(&c->g.q->counters->messages_missed, skipped);
-	return 0;
+	l->found_count = l->found_next = 0;
+	if (skipped == 0 || (f.flags & FRAME_PURGE))
+		return 0;
+	counter_add(&c->g.q->counters->messages_missed, skipped);
+	fail(&c->g.q->error, SHMQ_OVERRUN, "topic %s partition %u: publishers did not wait; group %s missed %llu messages",
+	     c->g.topic.name, l->partition, c->g.name, (unsigned long long)skipped);
+	return SHMQ_OVERRUN;
 }
 
 /* ---- claiming ----------------------------------------------------------------------- */
@@ -296,6 +306,8 @@ static void hand_out(struct shmq_group *c, struct lane *l, uint64_t offset, uint
 	c->current = l;
 	if (word_state(word) != WORD_DONE)
 		l->in_hand++;
+	else
+		counter_add(&c->self.entry->acked, 1);
 	counter_add(&c->self.entry->delivered, 1);
 	if (d->attempt > 1)
 		counter_add(&c->self.entry->redelivered, 1);
@@ -349,7 +361,7 @@ static int take_found(struct shmq_group *c, struct lane *l, uint64_t offset, str
 		r = fail(&c->g.q->error, SHMQ_ECORRUPT, "group %s: row %llu of its return log is damaged", c->g.name,
 		         (unsigned long long)offset);
 	if (r == SHMQ_OVERRUN && !l->returns)
-		return lane_overrun(c, l) != 0 ? SHMQ_ECORRUPT : SHMQ_EMPTY;
+		return lane_overrun(c, l) != 0 ? SHMQ_OVERRUN : SHMQ_EMPTY;
 	if (r == SHMQ_ECORRUPT) /* nobody can be given it: passed over, and said once */
 		lane_damaged(c, l, offset);
 	if (r != 0)
@@ -408,6 +420,32 @@ static int full(struct shmq_group *c, struct lane *l, uint64_t position)
 	return SHMQ_EMPTY;
 }
 
+/* Opens the frame at which a run begins, at its row. 0, SHMQ_OVERRUN, or an error. */
+static int run_begin(struct shmq_group *c, struct lane *l, uint64_t position, uint64_t row, uint64_t hint)
+{
+	/* Mostly it is open, and was left a little before: who claims few rows at a time must not copy and search all
+	   of it for each of them. */
+	uint64_t from = l->read.open && l->read.position == position && l->row <= row ? l->row : 0;
+	struct shmq_message m;
+	int r = from == 0 ? frame_load(&c->g, &l->log, position, &l->read) : 0;
+
+	l->row = row;
+	if (r == SHMQ_ECORRUPT) { /* all of it, also what others would claim */
+		frame_damaged(c, l, position);
+		if (claim_row(hint) != 0)
+			cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(position + 1, 0));
+	}
+	if (r != 0)
+		return r;
+	if (from == 0) {
+		l->at = 0;
+		l->gate_bytes += l->read.columns.frame->length;
+	}
+	if (row > from && (l->read.columns.frame->flags & FRAME_DELIMITED))
+		r = row_at(&c->g, &l->read, from, row - 1, &l->at, &m);
+	return r;
+}
+
 /* Moves the hint over what is to be ours next. 0; SHMQ_EMPTY: nothing there, or no room in the window. */
 static int reserve(struct shmq_group *c, struct lane *l)
 {
@@ -417,15 +455,19 @@ static int reserve(struct shmq_group *c, struct lane *l)
 		int r = ring_peek(&c->g.q->error, &l->log, position, &f);
 
 		if (r == SHMQ_OVERRUN) {
-			lane_overrun(c, l);
+			r = lane_overrun(c, l);
 			head = ring_head(&l->log, position);
 			if (head > position)
 				cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(head, 0));
+			if (r != 0)
+				return r;
 			continue;
 		}
 		if (r == SHMQ_ECORRUPT) {
 			/* How many rows it had cannot be told: the next frame says where it ends. */
-			cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(position + 1, 0));
+			if (!cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(position + 1, 0)))
+				continue; /* met by another */
+			frame_damaged(c, l, position);
 			return r;
 		}
 		if (r != 0)
@@ -459,25 +501,10 @@ static int reserve(struct shmq_group *c, struct lane *l)
 		l->full_at = 0;
 		l->next_position = position + 1;
 		l->run_end = position + 1 + more;
-		l->row = row;
-		l->row_end = row + rows;
-		r = frame_load(&c->g, &l->log, position, &l->read);
-		if (r == SHMQ_OVERRUN)
-			continue;
-		if (r != 0) {
-			l->row = l->row_end = 0;
+		r = run_begin(c, l, position, row, next);
+		l->row_end = r == 0 ? row + rows : l->row;
+		if (r != SHMQ_OVERRUN)
 			return r;
-		}
-		l->at = 0;
-		if (l->row > 0 && (f.flags & FRAME_DELIMITED)) {
-			struct shmq_message m;
-
-			r = row_at(&c->g, &l->read, 0, l->row - 1, &l->at, &m);
-			if (r != 0)
-				return r;
-		}
-		l->gate_bytes += f.length;
-		return 0;
 	}
 }
 
@@ -492,6 +519,8 @@ static int next_frame(struct shmq_group *c, struct lane *l)
 		l->next_position = l->run_end;
 		return lane_overrun(c, l);
 	}
+	if (r == SHMQ_ECORRUPT)
+		frame_damaged(c, l, position);
 	if (r != 0)
 		return r;
 	l->row_end = l->read.columns.frame->count;
@@ -514,6 +543,8 @@ static int next_row(struct shmq_group *c, struct lane *l, struct shmq_delivery *
 		r = row_at(&c->g, &l->read, l->row, l->row, &l->at, &d->message);
 		if (r != 0) { /* what follows of this frame cannot be told either */
 			l->row_end = l->row;
+			l->read.open = false;
+			lane_damaged(c, l, offset);
 			return r;
 		}
 		l->row++;
@@ -627,7 +658,7 @@ static int ordered_take(struct shmq_group *c, struct lane *l, enum word_says say
 	int r = ordered_read(c, l, offset, &d->message);
 
 	if (r == SHMQ_OVERRUN)
-		return lane_overrun(c, l) != 0 ? SHMQ_ECORRUPT : SHMQ_EMPTY;
+		return lane_overrun(c, l) != 0 ? SHMQ_OVERRUN : SHMQ_EMPTY;
 	if (r == SHMQ_ECORRUPT)
 		lane_damaged(c, l, offset);
 	if (r != 0)

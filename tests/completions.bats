@@ -17,7 +17,7 @@ teardown() {
 }
 
 SHELLS='bash zsh fish'
-TOOLS='mqpub mqsub mqd'
+TOOLS='mqpub mqsub mqd mqdlq'
 
 need() {
 	command -v "$1" >/dev/null || skip_unless_ci "$1 is not installed"
@@ -120,12 +120,27 @@ expect() {
 	expect 'mqsub --ho' --hold
 }
 
-@test "mqd: commands, verbs, and the options of a verb only" {
-	expect 'mqd ' topic
+# expect_options COMMAND...: behind COMMAND the options of its --help, and no other.
+expect_options() {
+	expect "$* --" $("$@" --help | grep -oE '^  .{4}--[a-z-]+' | grep -oE -- '--.*')
+}
+
+@test "mqd, mqdlq: commands, verbs, and the options of a verb only" {
+	expect 'mqd ' topic group
 	expect 'mqd topic ' create list show purge repair delete
 	expect 'mqd topic cr' create
+	expect 'mqd group ' list alter seek pause resume delete
+	expect 'mqd group p' pause
+	expect 'mqdlq ' list show count stats requeue drop export import
+	expect 'mqdlq s' show stats
 	for verb in create list show purge repair delete; do
-		expect "mqd topic $verb --" $(mqd topic "$verb" --help | grep -oE '^  .{4}--[a-z-]+' | grep -oE -- '--.*')
+		expect_options mqd topic "$verb"
+	done
+	for verb in list alter seek pause resume delete; do
+		expect_options mqd group "$verb"
+	done
+	for verb in list show count stats requeue drop export import; do
+		expect_options mqdlq "$verb"
 	done
 }
 
@@ -134,6 +149,9 @@ expect() {
 	touch alfile
 	expect 'mqd topic create --full ' block reject drop-old
 	expect 'mqd topic create --full=re' reject
+	expect 'mqd group alter --mode ' shared ordered
+	expect 'mqd group alter --dead-letters=k' keep
+	expect 'mqdlq list --reason e' expired
 	expect 'mqd topic create --partitions ' ''
 	for shell in $SHELLS; do
 		command -v "$shell" >/dev/null || continue
@@ -154,6 +172,13 @@ expect() {
 	for verb in show purge repair delete; do
 		expect "mqd topic $verb " orders other
 	done
+	for verb in list alter seek pause resume delete; do
+		expect "mqd group $verb or" orders
+	done
+	for verb in list show count stats requeue drop export import; do
+		expect "mqdlq $verb or" orders
+	done
+	expect 'mqdlq requeue --to o' orders other
 	expect 'mqd topic delete -y or' orders
 	for shell in $SHELLS; do # where no topic belongs; zsh then offers the options
 		command -v "$shell" >/dev/null || continue
@@ -166,6 +191,33 @@ expect() {
 	done
 	expect "mqd topic show -b $HOME/elsewhere " far
 	expect "mqd -b $HOME/elsewhere topic show " far
+	expect "mqdlq list -b $HOME/elsewhere " far
+}
+
+@test "live groups, of the topic and the broker that the line names" {
+	mqpub -q -m x orders
+	mqpub -q -m x other
+	mqpub -q -b "$HOME/elsewhere" -m x far
+	for group in billing mail; do
+		mqsub -g "$group" -e orders >/dev/null
+	done
+	mqsub -g audit -e other >/dev/null
+	mqsub -b "$HOME/elsewhere" -g hidden -e far >/dev/null
+	for verb in alter seek pause resume delete; do
+		expect "mqd group $verb orders " billing mail
+	done
+	expect 'mqd group delete -y orders bi' billing
+	expect 'mqd group pause orders billing ma' mail
+	expect 'mqd group pause other ' audit
+	expect "mqd group pause -b $HOME/elsewhere far " hidden
+	expect 'mqdlq list -g ' audit billing mail
+	expect 'mqdlq list --group=bi' billing
+	expect 'mqsub -g m' mail
+	expect "mqdlq list -b $HOME/elsewhere -g " hidden
+	for shell in $SHELLS; do # one topic is all that is expected
+		command -v "$shell" >/dev/null || continue
+		[ -z "$(offered "$shell" 'mqdlq list orders ' | grep -v '^-')" ]
+	done
 }
 
 @test "the value of an option is no operand" {

@@ -58,6 +58,31 @@ poll_until() {
 	done
 }
 
+# typed ANSWER COMMAND...: runs COMMAND on a terminal, where ANSWER is typed as soon as it asks.
+# Its input stays open: script(1) spins, and may swallow the answer, when it ends early.
+typed() {
+	local answer=$1 pid script=$BATS_TEST_TMPDIR/script status=0
+
+	shift
+	rm -f "$script" "$script.in"
+	mkfifo "$script.in"
+	exec 9<>"$script.in"
+	# bash starts background commands with INT ignored
+	script -qfec "env --default-signal=INT $(printf '%q ' "$@"); exit \$?" "$script" <&9 >/dev/null 3>&- 9>&- &
+	pid=$!
+	poll_until 20 grep -qF '[y/N]' "$script"
+	printf '%s\n' "$answer" >&9
+	wait "$pid" || status=$?
+	exec 9>&-
+	cat "$script"
+	return "$status"
+}
+
+# broker_sum: changes with any byte of any file of the broker.
+broker_sum() {
+	(cd "$MQ_DIR" && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+}
+
 # run_examples PAGE: runs each example of a manual page, in a broker of its own. It must print what
 # the page's comments say above it: lines of .\" prints: TEXT.
 run_examples() {

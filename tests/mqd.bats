@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# mqd.bats - mqd topic: every verb, every option, every error with its exit status.
+# mqd.bats - mqd topic: every verb, every option, every error with its exit status. The other noun is
+# mqd_group.bats.
 
 load helpers
 
@@ -9,26 +10,6 @@ setup() {
 
 teardown() {
 	teardown_broker
-}
-
-# typed ANSWER COMMAND...: runs COMMAND on a terminal, where ANSWER is typed as soon as it asks.
-# Its input stays open: script(1) spins, and may swallow the answer, when it ends early.
-typed() {
-	local answer=$1 pid script=$BATS_TEST_TMPDIR/script status=0
-
-	shift
-	rm -f "$script" "$script.in"
-	mkfifo "$script.in"
-	exec 9<>"$script.in"
-	# bash starts background commands with INT ignored
-	script -qfec "env --default-signal=INT $(printf '%q ' "$@"); exit \$?" "$script" <&9 >/dev/null 3>&- 9>&- &
-	pid=$!
-	poll_until 20 grep -qF '[y/N]' "$script"
-	printf '%s\n' "$answer" >&9
-	wait "$pid" || status=$?
-	exec 9>&-
-	cat "$script"
-	return "$status"
 }
 
 # field KEY TOPIC: a value of show.
@@ -46,14 +27,18 @@ field() {
 }
 
 @test "unknown commands and verbs are named, with what there is: 64" {
-	for command in group check topics; do
+	for command in groups check topics; do
 		run -64 --separate-stderr mqd "$command" list
-		[[ $stderr == "mqd: unknown command '$command': there is 'mqd topic' with create, "* ]]
+		[ "$stderr" = "mqd: unknown command '$command': there are 'mqd topic' and 'mqd group', try 'mqd --help'" ]
 	done
 	run -64 --separate-stderr mqd topic alter x
-	[[ $stderr == "mqd: unknown verb 'alter': there are create, list, show, purge, repair, delete, try 'mqd --help'" ]]
+	[ "$stderr" = "mqd: unknown verb 'alter' of 'mqd topic': there are create, list, show, purge, repair, delete, try 'mqd --help'" ]
+	run -64 --separate-stderr mqd group create x
+	[ "$stderr" = "mqd: unknown verb 'create' of 'mqd group': there are list, alter, seek, pause, resume, delete, try 'mqd --help'" ]
 	run -64 --separate-stderr mqd topic
 	[[ $stderr == "mqd: 'mqd topic' needs a verb: "* ]]
+	run -64 --separate-stderr mqd group
+	[[ $stderr == "mqd: 'mqd group' needs a verb: list, alter, "* ]]
 	run -64 --separate-stderr mqd -y
 	[ "$stderr" = "mqd: options without a verb, try 'mqd --help'" ]
 }

@@ -528,7 +528,7 @@ writes_of() {
 	mqpub -q -m none t
 	for pattern in 'a*' '#a' 'a.b#.c'; do
 		run -64 --separate-stderr mqsub -e -k "$pattern" t
-		[[ $stderr == "mqsub: option '--key': '$pattern': * and # stand for whole words between dots, try 'mqsub --help'" ]]
+		[[ $stderr == "mqsub: option '--key': '$pattern' is not a pattern: * and # stand for whole words between dots, try 'mqsub --help'" ]]
 	done
 	[ "$(mqsub -e -k '' t)" = empty ]
 }

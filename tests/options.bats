@@ -13,7 +13,7 @@ teardown() {
 	teardown_broker
 }
 
-TOOLS='mqpub mqsub mqd'
+TOOLS='mqpub mqsub mqd mqdlq'
 
 # The option table as --help prints it: an option's line begins with "  -b, --broker" or "      --hold".
 help_table() {
@@ -99,6 +99,12 @@ manual_of() {
 	MQ_DIR=/nonexistent/broker run -0 --separate-stderr mqd topic delete --help
 	[[ $output == "Usage: mqd topic delete [options] TOPIC..."* ]]
 	[[ $output != *--partitions* ]]
+	MQ_DIR=/nonexistent/broker run -0 --separate-stderr mqd group seek --help
+	[[ $output == "Usage: mqd group seek [options] TOPIC GROUP..."* ]]
+	[[ $output != *--lease* ]]
+	MQ_DIR=/nonexistent/broker run -0 --separate-stderr mqdlq drop --help
+	[[ $output == "Usage: mqdlq drop [options] TOPIC"* ]]
+	[[ $output != *--delay* ]]
 }
 
 @test "--version says the version and that of the memory format" {

@@ -28,7 +28,7 @@ console_blocks() {
 	/^```console$/ { n++; inside = 1; printf "" >(dir "/want." n); next }
 	/^```/ { inside = 0; next }
 	!inside { next }
-	/^\$ / { print substr($0, 3) >(dir "/block." n); next }
+	/^[$>] / { print substr($0, 3) >(dir "/block." n); next } # "> " as the shell shows a command that goes on
 	{ print >(dir "/want." n) }
 	END { print n + 0 }' "$README"
 }
@@ -80,14 +80,13 @@ console_blocks() {
 	for option in --group=g --ack=disk --ttl=1s --priority=1 --delay=1s; do
 		run -64 --separate-stderr mqpub "$option" -m x t
 	done
-	run -64 --separate-stderr mqsub -g g t
 	[ ! -e "$MQ_DIR" ]
 }
 
 @test "make install puts it where it is said" {
 	make_root install DESTDIR="$BATS_TEST_TMPDIR/to" PREFIX=/usr >&2
 	cd "$BATS_TEST_TMPDIR/to/usr"
-	for tool in mqpub mqsub mqd; do
+	for tool in mqpub mqsub mqdlq mqd; do
 		[ -x "bin/$tool" ]
 	done
 	for page in "$ROOT"/man/*.[1-8]; do
@@ -153,6 +152,10 @@ tree() {
 	grep -qF "($(find tree -xdev | cksum))" <<<"$output"
 	diff <(find tree -xdev | tail -n 5) <(tail -n 5 <<<"$output" | cut -c 13-)
 	[ "$(tail -n 1 <<<"$output" | awk '{ print $1 }')" -eq $((n - 1)) ]
+	files=$(find tree -xdev -type f | wc -l)
+	grep -qF "$files done in " <<<"$output" # workers
+	grep -qF "; $(find tree -xdev -type d | wc -l) failed twice and are dead letters:" <<<"$output"
+	grep -qE '^sizes jobs  shared +0 +0 +0 +0 +0 no *' <<<"$output"
 	demo_is_gone
 }
 
@@ -180,6 +183,21 @@ END
 	run -1 --separate-stderr timeout 120 "$DEMO" tree 3>&-
 	[[ $stderr == *"demo: a subscriber got something else than was published" ]]
 	demo_is_gone
+}
+
+@test "demo: work that is lost, or done twice, is seen" {
+	tree
+	demo_tools
+	for filter in 2d 2p; do
+		with_tool mqsub <<END
+case "\$*" in *sizes*) "\$BIN/mqsub" "\$@" | sed $filter; test -n "\${*##*--retries*}" || exit 123 ;;
+*) exec "\$BIN/mqsub" "\$@" ;;
+esac
+END
+		run -1 --separate-stderr timeout 120 "$DEMO" tree 3>&-
+		[[ $stderr == *"demo: the workers have not done each path exactly once" ]]
+		demo_is_gone
+	done
 }
 
 @test "demo: a publisher or subscriber that fails is seen" {

@@ -248,7 +248,7 @@ static void put_value(struct bytes *out, const struct part *part, const struct f
 	}
 }
 
-void format_message(struct format *f, struct bytes *out, const char *topic,
+void format_message(struct format *f, struct bytes *out, const struct origin *origin,
 		    const struct shmq_message *m, bool terminal)
 {
 	struct bytes *to = terminal ? &f->raw : out;
@@ -259,7 +259,7 @@ void format_message(struct format *f, struct bytes *out, const char *topic,
 			bytes_add(out, part->text.data, part->text.len);
 			continue;
 		}
-		const struct format_source from = {topic, m, part->text.data, part->text.len};
+		const struct format_source from = {origin, m, part->text.data, part->text.len};
 		f->value = (struct format_value){.scratch = f->value.scratch};
 		f->value.scratch.len = 0;
 		f->raw.len = 0;

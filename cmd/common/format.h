@@ -18,6 +18,7 @@
 #include <stddef.h>
 
 #include "bytes.h"
+#include "origin.h"
 #include "shmq.h"
 
 struct format;
@@ -28,7 +29,7 @@ void format_free(struct format *f);
 
 /* Appends a message as the format says. terminal: what comes from the message (not the text of
  * the format itself) has its control bytes escaped. */
-void format_message(struct format *f, struct bytes *out, const char *topic,
+void format_message(struct format *f, struct bytes *out, const struct origin *origin,
 		    const struct shmq_message *m, bool terminal);
 
 #endif

@@ -64,7 +64,7 @@ static void key_length(struct format_value *v, const struct format_source *from)
 
 static void topic(struct format_value *v, const struct format_source *from)
 {
-	give(v, from->topic, strlen(from->topic));
+	give(v, from->origin->topic, strlen(from->origin->topic));
 }
 
 static void partition(struct format_value *v, const struct format_source *from)
@@ -138,8 +138,14 @@ static void priority(struct format_value *v, const struct format_source *from)
 
 static void attempt(struct format_value *v, const struct format_source *from)
 {
-	(void)from;
-	give_number(v, 1); /* an ephemeral subscriber is never given a message again */
+	give_number(v, from->origin->attempt);
+}
+
+static void group(struct format_value *v, const struct format_source *from)
+{
+	v->none = !from->origin->group;
+	if (!v->none)
+		give(v, from->origin->group, strlen(from->origin->group));
 }
 
 static void nothing(struct format_value *v, const struct format_source *from)
@@ -170,9 +176,8 @@ static const struct format_token tokens[] = {
     {'h', false, 0, all_headers},
     {'P', false, NUMBER, priority},
     {'d', false, NUMBER, attempt},
-    /* what an ephemeral subscriber does not have: a group, a time after which messages die */
-    {'g', false, BYTES, nothing},
-    {'x', false, FORMAT_JSON, nothing},
+    {'g', false, BYTES, group},
+    {'x', false, FORMAT_JSON, nothing}, /* messages do not expire */
 };
 
 const struct format_token *format_token_find(char letter, bool named)

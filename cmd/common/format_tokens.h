@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "bytes.h"
+#include "origin.h"
 #include "shmq.h"
 
 enum format_modifier { /* bits: a token has a set of those that it takes */
@@ -20,7 +21,7 @@ enum format_modifier { /* bits: a token has a set of those that it takes */
 };
 
 struct format_source {
-	const char *topic;
+	const struct origin *origin;
 	const struct shmq_message *message;
 	const char *name; /* %h{NAME} */
 	size_t name_len;

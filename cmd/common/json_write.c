@@ -80,8 +80,7 @@ void json_value(struct bytes *out, const void *data, size_t len)
 	bytes_byte(out, '}');
 }
 
-/* "name":"text", or "name_b64":"...". */
-static void json_member(struct bytes *out, const char *name, const void *data, size_t len)
+void json_member(struct bytes *out, const char *name, const void *data, size_t len)
 {
 	bool text = utf8_valid(data, len);
 
@@ -106,10 +105,10 @@ static void json_headers(struct bytes *out, const struct shmq_message *m)
 	}
 }
 
-void json_envelope(struct bytes *out, const char *topic, const struct shmq_message *m)
+void json_envelope(struct bytes *out, const struct origin *origin, const struct shmq_message *m)
 {
 	bytes_text(out, "{\"v\":1,\"topic\":");
-	json_string(out, topic, strlen(topic));
+	json_string(out, origin->topic, strlen(origin->topic));
 	bytes_text(out, ",\"partition\":");
 	bytes_decimal(out, (uint64_t)m->partition);
 	bytes_text(out, ",\"offset\":");
@@ -123,7 +122,9 @@ void json_envelope(struct bytes *out, const char *topic, const struct shmq_messa
 		bytes_text(out, "\"key\":null");
 	bytes_text(out, ",\"priority\":0,\"expires\":null,\"headers\":[");
 	json_headers(out, m);
-	bytes_text(out, "],\"attempt\":1,");
+	bytes_text(out, "],\"attempt\":");
+	bytes_decimal(out, origin->attempt);
+	bytes_byte(out, ',');
 	json_member(out, "payload", m->value, m->value_len);
 	bytes_byte(out, '}');
 }

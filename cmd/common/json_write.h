@@ -6,12 +6,16 @@
 #include <stddef.h>
 
 #include "bytes.h"
+#include "origin.h"
 #include "shmq.h"
 
 /* Appends a JSON value for data: a string when it is UTF-8, else {"b64":"..."}. */
 void json_value(struct bytes *out, const void *data, size_t len);
 
+/* Appends "name":"text", or "name_b64":"..." where data is not UTF-8. */
+void json_member(struct bytes *out, const char *name, const void *data, size_t len);
+
 /* Appends the envelope of a message, without a newline. */
-void json_envelope(struct bytes *out, const char *topic, const struct shmq_message *m);
+void json_envelope(struct bytes *out, const struct origin *origin, const struct shmq_message *m);
 
 #endif

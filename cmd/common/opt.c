@@ -225,8 +225,7 @@ int opt_next(const struct opt_tool *tool, int argc, char **argv, const char **ar
 
 /* ---- arguments ---- */
 
-static _Noreturn void bad_value(const struct opt_tool *tool, int id, const char *arg,
-				const char *wanted)
+void opt_bad_value(const struct opt_tool *tool, int id, const char *arg, const char *wanted)
 {
 	for (size_t i = 0; i < tool->n; i++)
 		if (tool->defs[i].id == id)
@@ -253,13 +252,13 @@ uint64_t opt_number(const struct opt_tool *tool, int id, const char *arg, uint64
 	else
 		snprintf(wanted, sizeof(wanted), "a number from %llu to %llu",
 			 (unsigned long long)min, (unsigned long long)max);
-	bad_value(tool, id, arg, wanted);
+	opt_bad_value(tool, id, arg, wanted);
 }
 
 const char *opt_text(const struct opt_tool *tool, int id, const char *arg, const char *what)
 {
 	if (!*arg)
-		bad_value(tool, id, arg, what);
+		opt_bad_value(tool, id, arg, what);
 	return arg;
 }
 
@@ -268,7 +267,7 @@ int64_t opt_duration(const struct opt_tool *tool, int id, const char *arg)
 	int64_t ns;
 
 	if (shmq_parse_duration(arg, &ns) != SHMQ_OK)
-		bad_value(tool, id, arg, "a duration (as 500ms, 30s, 1h30m)");
+		opt_bad_value(tool, id, arg, "a duration (as 500ms, 30s, 1h30m)");
 	return ns;
 }
 
@@ -277,6 +276,6 @@ uint64_t opt_size(const struct opt_tool *tool, int id, const char *arg)
 	uint64_t bytes;
 
 	if (shmq_parse_size(arg, &bytes) != SHMQ_OK)
-		bad_value(tool, id, arg, "a size (as 65536, 64K, 16M, 1G)");
+		opt_bad_value(tool, id, arg, "a size (as 65536, 64K, 16M, 1G)");
 	return bytes;
 }

@@ -50,6 +50,10 @@ int opt_next(const struct opt_tool *tool, int argc, char **argv, const char **ar
 _Noreturn void opt_usage(const struct opt_tool *tool, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* "option '--name': 'arg' is not wanted", exit 64. */
+_Noreturn void opt_bad_value(const struct opt_tool *tool, int id, const char *arg,
+			     const char *wanted);
+
 /* The argument of option id as a number (min .. max), a duration in ns or a size in bytes.
  * Bad usage names the option and exits 64. */
 uint64_t opt_number(const struct opt_tool *tool, int id, const char *arg, uint64_t min,

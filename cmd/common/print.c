@@ -90,7 +90,7 @@ static void print_binary(struct bytes *out, const char *topic, const struct shmq
 	bytes_add(out, m->value, m->value_len);
 }
 
-void print_message(struct bytes *out, const struct print_style *style, const char *topic,
+void print_message(struct bytes *out, const struct print_style *style, const struct origin *origin,
 		   const struct shmq_message *m)
 {
 	switch (style->framing) {
@@ -101,14 +101,14 @@ void print_message(struct bytes *out, const struct print_style *style, const cha
 		print_len32(out, style, m);
 		break;
 	case PRINT_JSON:
-		json_envelope(out, topic, m);
+		json_envelope(out, origin, m);
 		bytes_byte(out, '\n');
 		break;
 	case PRINT_BINARY:
-		print_binary(out, topic, m);
+		print_binary(out, origin->topic, m);
 		break;
 	case PRINT_FORMAT:
-		format_message(style->format, out, topic, m, style->terminal);
+		format_message(style->format, out, origin, m, style->terminal);
 		bytes_add(out, style->delim.data, style->delim.len);
 		break;
 	}

@@ -7,6 +7,7 @@
 
 #include "bytes.h"
 #include "format.h"
+#include "origin.h"
 #include "shmq.h"
 
 enum print_framing {
@@ -27,7 +28,7 @@ struct print_style {
 	bool terminal; /* escape what a terminal might obey */
 };
 
-void print_message(struct bytes *out, const struct print_style *style, const char *topic,
+void print_message(struct bytes *out, const struct print_style *style, const struct origin *origin,
 		   const struct shmq_message *m);
 
 /* Is the delimited text that a publisher read from a file with this delimiter, byte for byte, what

@@ -113,6 +113,7 @@ int status_of(int shmq_code)
 	case SHMQ_OVERRUN:
 	case SHMQ_TIMEOUT:
 	case SHMQ_INTERRUPTED:
+	case SHMQ_LATE:
 	case SHMQ_ELIMIT:
 		return EXIT_AGAIN;
 	case SHMQ_EFORMAT:
@@ -120,6 +121,7 @@ int status_of(int shmq_code)
 	case SHMQ_EACCESS:
 		return EX_NOPERM;
 	case SHMQ_ESTALE:
+	case SHMQ_ECONFIG:
 		return EXIT_CONFIG;
 	default:
 		return EX_SOFTWARE;

@@ -16,12 +16,11 @@ enum {
 
 #define TAKES(NAME) (1u << OPT_##NAME) /* options are a set of bits: there are few */
 
-#define VERB(NAME, ...) VERB_##NAME,
 enum verb {
+#define VERB(NOUN, NAME, ...) VERB_##NOUN##_##NAME,
 #include "mqd_verbs.def"
 	VERB_COUNT
 };
-#undef VERB
 
 struct mqd_args {
 	const struct opt_tool *tool; /* the verb's, for bad usage */
@@ -29,24 +28,32 @@ struct mqd_args {
 	unsigned given; /* TAKES() of every option on the command line */
 	const char *dir;
 	struct shmq_topic_options topic;
-	char **names; /* the operands */
+	struct shmq_group_options group;
+	unsigned set; /* enum shmq_group_set: what of `group` was given */
+	struct shmq_seek seek;
+	char **names; /* the operands: topics; but for "group list" one topic, and its groups */
 	int name_count;
 };
 
 #define GIVEN(args, NAME) (((args)->given & TAKES(NAME)) != 0)
 
+/* Fills args (but for the verb), the command line's options up to the next operand. */
+void take_options(struct mqd_args *args, int argc, char **argv);
+
 /* Each does its verb for all operands and returns the exit status: 0, or that of the first
- * topic that could not be served. */
+ * topic or group that could not be served. */
 int topic_create(const struct mqd_args *args);
 int topic_change(const struct mqd_args *args); /* purge, repair, delete */
 int topic_list(const struct mqd_args *args);
 int topic_show(const struct mqd_args *args);
+int group_list(const struct mqd_args *args);
+int group_alter(const struct mqd_args *args);
+int group_seek(const struct mqd_args *args);
+int group_pause(const struct mqd_args *args); /* pause, resume */
+int group_delete(const struct mqd_args *args);
 
 /* "topic NAME: sentence" on stderr; returns the exit status. */
 int topic_complain(shmq *q, int code, const char *name);
-
-/* Bytes as --memory takes them: 65536 is "64K". Valid until the 4th next call. */
-const char *size_text(uint64_t bytes);
-const char *full_text(enum shmq_full full);
+int group_complain(shmq *q, int code, const char *topic, const char *group);
 
 #endif

@@ -2,11 +2,11 @@
 /* topic.c - the verbs that change topics: create, purge, repair, delete. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "ask.h"
 #include "mqd.h"
+#include "words.h"
 
 int topic_complain(shmq *q, int code, const char *name)
 {
@@ -91,10 +91,10 @@ int topic_create(const struct mqd_args *args)
 static void describe(char *text, size_t size, enum verb verb, const char *name, const char *what)
 {
 	switch (verb) {
-	case VERB_PURGE:
+	case VERB_TOPIC_PURGE:
 		snprintf(text, size, "remove %s of topic '%s'", what, name);
 		break;
-	case VERB_REPAIR:
+	case VERB_TOPIC_REPAIR:
 		snprintf(text, size, "start topic '%s' anew without %s", name, what);
 		break;
 	default:
@@ -124,34 +124,19 @@ static int count_messages(shmq *q, const char *name, char *text, size_t size)
 	return 0;
 }
 
-/* Asks on the terminal; anything but a word that begins with y is a no. */
-static bool confirmed(const char *what)
-{
-	char answer[64];
-	bool answered;
-
-	fprintf(stderr, "%s: %s? [y/N] ", tool_name, what);
-	answered = fgets(answer, sizeof(answer), stdin) != NULL;
-	if (!answered)
-		fputc('\n', stderr);
-	if (stop_signal) /* it counts, whatever was typed with it */
-		die_of_signal(stop_signal);
-	return answered && (*answer == 'y' || *answer == 'Y');
-}
-
 static int change(const struct mqd_args *args, shmq *q, const char *name)
 {
 	uint64_t purged;
 	int rc;
 
 	switch (args->verb) {
-	case VERB_PURGE:
+	case VERB_TOPIC_PURGE:
 		rc = shmq_topic_purge(q, name, &purged);
 		if (rc == SHMQ_OK && GIVEN(args, VERBOSE))
 			note("%" PRIu64 " message%s of topic '%s' removed", purged,
 			     purged == 1 ? "" : "s", name);
 		return rc;
-	case VERB_REPAIR:
+	case VERB_TOPIC_REPAIR:
 		return shmq_topic_repair(q, name);
 	default:
 		return shmq_topic_delete(q, name);
@@ -170,10 +155,10 @@ static int change_one(const struct mqd_args *args, shmq *q, const char *name)
 		printf("would %s\n", what);
 		return 0;
 	}
-	if (!GIVEN(args, YES) && !confirmed(what))
+	if (!GIVEN(args, YES) && !ask_confirmed(what))
 		return EXIT_NOTHING;
 	rc = change(args, q, name);
-	if (rc == SHMQ_ECORRUPT && args->verb == VERB_REPAIR) {
+	if (rc == SHMQ_ECORRUPT && args->verb == VERB_TOPIC_REPAIR) {
 		warn_line("topic '%s': cannot be repaired, its options are lost: %s "
 			  "('mqd topic delete %s', then create it)",
 			  name, shmq_error(q), name);
@@ -188,7 +173,7 @@ int topic_change(const struct mqd_args *args)
 	int status = 0;
 	shmq *q;
 
-	if (asks && !(isatty(STDIN_FILENO) && isatty(STDERR_FILENO)))
+	if (asks && !ask_can())
 		opt_usage(args->tool, "messages would be lost, and there is no terminal to ask on: "
 				      "give -y (--yes) if that is meant");
 	q = tool_open(args->dir, 0);

@@ -12,6 +12,7 @@
 #include "shmq.h"
 
 #define TOPICS_MAX 128 /* what shmq_sub_wait() waits for at once */
+#define JOBS_MAX   1024
 
 struct args {
 	const char *dir; /* NULL: the default broker */
@@ -25,7 +26,24 @@ struct args {
 	struct rate rate;
 	bool unbuffered;
 	bool verbose;
+
+	const char *group; /* NULL: an ephemeral subscriber */
+	bool browse;       /* the group, without a trace */
+	struct shmq_consume_options consume;
+	struct shmq_group_options group_options; /* what consume.options points to */
+
+	char **command; /* NULL: messages are printed */
+	unsigned jobs;
+	int64_t timeout_ns; /* SHMQ_FOREVER: no limit */
+	bool worker;
+	const char *into; /* NULL: what commands print goes to standard output */
 };
+
+/* Are messages acked when they are handed out, so that there is nothing to settle? */
+static inline bool args_at_most_once(const struct args *args)
+{
+	return args->consume.flags & SHMQ_CONSUME_AT_MOST_ONCE;
+}
 
 /* Fills *args, or says what is wrong and exits (64), or answers --help and --version. */
 void args_read(struct args *args, int argc, char **argv);

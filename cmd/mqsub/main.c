@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* main.c - mqsub: prints the messages of topics. */
+/* main.c - mqsub: prints the messages of topics, or gives them to commands. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "args.h"
+#include "browse.h"
+#include "events.h"
 #include "out.h"
 #include "run.h"
+#include "stream.h"
 #include "tool.h"
 #include "topics.h"
+#include "work.h"
 
 /* Told now, not when the first message comes. */
 static void need_output(void)
@@ -18,10 +22,24 @@ static void need_output(void)
 		die(EX_IOERR, "standard output is closed: %s", strerror(errno));
 }
 
-static void tell_beginning(const struct topics *t)
+static void tell_beginning(const struct topics *t, const struct args *args)
 {
 	for (size_t i = 0; i < t->count; i++)
-		note("reading topic '%s' of %s", t->name[i], shmq_dir(t->broker));
+		if (args->group)
+			note("reading topic '%s' of %s as group '%s'", t->name[i],
+			     shmq_dir(t->broker), args->group);
+		else
+			note("reading topic '%s' of %s", t->name[i], shmq_dir(t->broker));
+}
+
+static struct ending run_kind(struct topics *t, struct args *args, struct out *out, int64_t start)
+{
+	if (!args->group)
+		return run(t, args, out, start);
+	if (args->browse)
+		return browse_run(t, args, out);
+	events_install();
+	return args->command ? work_run(t, args, start) : stream_run(t, args, start);
 }
 
 int main(int argc, char **argv)
@@ -33,18 +51,26 @@ int main(int argc, char **argv)
 
 	tool_name = "mqsub";
 	args_read(&args, argc, argv);
-	need_output();
+	if (args.command)
+		work_find(&args);
+	if (!args.into && !args.worker)
+		need_output();
 	signals_install();
-	out_init(&out, STDOUT_FILENO);
+	if (args.group &&
+	    !args.browse) /* what stands in a pipe is not acked: it stays as small as it is */
+		out = (struct out){.fd = args.into || args.worker ? -1 : STDOUT_FILENO};
+	else
+		out_init(&out, STDOUT_FILENO);
 	topics_open(&topics, &args, &out, deadline_ns(start, args.wait_ns));
 	if (args.verbose)
-		tell_beginning(&topics);
+		tell_beginning(&topics, &args);
 
-	struct ending e = run(&topics, &args, &out, start);
+	struct ending e = run_kind(&topics, &args, &out, start);
 	topics_close(&topics);
 	out_free(&out);
 	if (args.verbose)
-		note("%llu messages printed", (unsigned long long)e.printed);
+		note("%llu messages %s", (unsigned long long)e.printed,
+		     args.command ? "given out" : "printed");
 	if (e.signal)
 		die_of_signal(e.signal);
 	/* some file systems tell only now that they could not store what they took */

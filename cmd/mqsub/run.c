@@ -73,7 +73,8 @@ static void print_one(struct run *r, const char *topic, const struct shmq_messag
 	take_turn(r);
 	if (r->over)
 		return;
-	print_message(&r->out->held, &r->args->style, topic, m);
+	const struct origin origin = {.topic = topic, .attempt = 1};
+	print_message(&r->out->held, &r->args->style, &origin, m);
 	r->printed++;
 	r->came = true;
 	wrote(r, r->args->unbuffered ? out_flush(r->out) : out_full(r->out));

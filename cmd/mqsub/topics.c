@@ -89,10 +89,11 @@ static void check_wait(struct opening *o, const char *what)
 
 static void open_broker(struct opening *o)
 {
+	unsigned flags = o->args->group && o->args->browse ? SHMQ_OBSERVE : 0;
 	shmq **q = &o->t->broker;
 	int rc;
 
-	while ((rc = tool_try_open(o->args->dir, 0, q)) == SHMQ_ENOENT &&
+	while ((rc = tool_try_open(o->args->dir, flags, q)) == SHMQ_ENOENT &&
 	       pause_before_retry(o, "the broker"))
 		shmq_close(*q);
 	if (rc == SHMQ_OK)
@@ -146,7 +147,48 @@ static void detach(struct topics *t)
 	for (size_t i = 0; i < t->count; i++) {
 		shmq_sub_close(t->sub[i]);
 		t->sub[i] = NULL;
+		shmq_group_close(t->group[i]);
+		t->group[i] = NULL;
 	}
+}
+
+/* What a group that is there refuses. */
+static void check_group(struct opening *o, const char *topic, int rc)
+{
+	const char *group = o->args->group;
+
+	if (rc == SHMQ_EEXIST)
+		give_up(o, EX_USAGE,
+			"option '--offset': topic '%s' has a group '%s' already, which stands where"
+			" it stands: 'mqd group seek' moves it",
+			topic, group);
+	if (rc == SHMQ_ECONFIG)
+		give_up(o, EXIT_CONFIG,
+			"topic '%s': %s: leave the option away, or change the group for all its"
+			" consumers with 'mqd group alter'",
+			topic, shmq_error(o->t->broker));
+}
+
+static int open_group(struct opening *o, size_t i)
+{
+	struct topics *t = o->t;
+	bool created = false;
+	int rc = shmq_group_open(t->broker, t->name[i], o->args->group, &o->args->consume,
+				 &t->group[i], &created);
+
+	check_group(o, t->name[i], rc);
+	if (rc == SHMQ_OK && created)
+		note("created group '%s' of topic '%s'", o->args->group, t->name[i]);
+	return rc;
+}
+
+static int open_topic(struct opening *o, size_t i)
+{
+	struct topics *t = o->t;
+
+	if (!o->args->group)
+		return shmq_sub_open(t->broker, t->name[i], &o->args->sub, &t->sub[i]);
+	return o->args->browse ? SHMQ_OK : open_group(o, i);
 }
 
 /* False: one of them was deleted just now, and is waited for again. None is attached to then. */
@@ -155,7 +197,7 @@ static bool attach(struct opening *o)
 	struct topics *t = o->t;
 
 	for (size_t i = 0; i < t->count; i++) {
-		int rc = shmq_sub_open(t->broker, t->name[i], &o->args->sub, &t->sub[i]);
+		int rc = open_topic(o, i);
 
 		if (rc == SHMQ_OK)
 			continue;
@@ -194,6 +236,20 @@ void topics_open(struct topics *t, const struct args *args, const struct out *ou
 		t->name[i] = args->topics[i];
 	open_broker(&o);
 	open_topics(&o);
+}
+
+shmq_pub *topics_publisher(struct topics *t, const char *name)
+{
+	struct shmq_pub_options options = {.flags = 0};
+	shmq_pub *pub = NULL;
+	bool created = false;
+	int rc = shmq_pub_open(t->broker, name, &options, &pub, &created);
+
+	if (rc != SHMQ_OK)
+		die_shmq(t->broker, rc, name);
+	if (created)
+		note("created topic %s in memory", name);
+	return pub;
 }
 
 void topics_close(struct topics *t)

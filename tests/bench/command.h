@@ -7,7 +7,7 @@
 
 #include "bench.h"
 
-#define COMMAND_WORDS 10
+#define COMMAND_WORDS 12
 #define COMMANDS_MAX  16
 
 /* Words: "@topic" "@lines" "@file" "@socket" stand for what their names say. */

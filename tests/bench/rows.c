@@ -4,6 +4,7 @@
 
 #include "curve.h"
 #include "flow.h"
+#include "jobs.h"
 #include "oneshot.h"
 #include "peer_redis.h"
 #include "peer_zmq.h"
@@ -13,6 +14,7 @@
 
 static const struct unit millions = {"M/s", 1e-6};
 static const struct unit nanoseconds = {"ns", 1e9}, microseconds = {"us", 1e6};
+static const struct unit each = {"/s", 1};
 static const struct unit milliseconds = {"ms", 1e3};
 
 static int flow(struct bench *b, const void *what, double *value)
@@ -33,6 +35,11 @@ static int trip(struct bench *b, const void *what, double *value)
 static int queue(struct bench *b, const void *what, double *value)
 {
 	return queue_run(b, what, value);
+}
+
+static int jobs(struct bench *b, const void *what, double *value)
+{
+	return jobs_run(b, what, value);
 }
 
 static int curve(struct bench *b, const void *what, double *value)
@@ -127,6 +134,15 @@ const struct row rows[] = {
 	.beyond = 45,
 	.series = {{"shmq", &millions, queue, &queue_shmq, NULL},
 		   {"Redis Streams", &millions, queue, &queue_redis, redis_library_missing}},
+    },
+    {
+	.name = "B9",
+	.work = "a process for each message: mqsub -j 2 -- true, against xargs -P 2 -n 1 true",
+	.bar_kind = BAR_AT_LEAST,
+	.bar = 0.9,
+	.beyond = 1,
+	.series = {{"mqsub -j 2", &each, jobs, &jobs_mqsub, NULL},
+		   {"xargs -P 2 -n 1", &each, jobs, &jobs_xargs, NULL}},
     },
     {
 	.name = "B10",

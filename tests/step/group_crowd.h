@@ -53,6 +53,7 @@ struct hand {
 	bool operation;     /* a child in its operation: stopped there it may return with what is others' by then */
 	bool may_be_late, may_be_gone;
 	bool gone;
+	int partition;      /* of TOPIC, that it settles into */
 	unsigned count;
 	struct in_hand held[HANDS_MAX];
 };

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 
 #include "bell.h"
+#include "group_file.h"
+#include "intent.h"
 #include "layout.h"
 #include "records_format.h"
 #include "tap.h"
@@ -30,7 +32,7 @@ struct row {
 };
 
 struct rows {
-	struct row row[400];
+	struct row row[600];
 	size_t n;
 };
 
@@ -117,11 +119,13 @@ static void structures(void)
 	FIELD(struct bell_file, room);
 	FIELD(struct bell_file, readers_used);
 	FIELD(struct bell_file, logs_made);
+	FIELD(struct bell_file, next_group);
 	FIELD(struct bell_file, readers);
 	FIELD(struct log_file, head);
 	FIELD(struct log_file, tail_hint);
 	FIELD(struct log_file, slots_reserved);
 	FIELD(struct log_file, run_wanted_ms);
+	FIELD(struct log_file, intent_pages);
 	FIELD(struct head_line, head);
 	FIELD(struct head_line, watch);
 	FIELD(struct frame, position);
@@ -136,6 +140,88 @@ static void structures(void)
 	FIELD(struct frame, reserved);
 	FIELD(struct frame, payload_hash);
 	FIELD(struct frame, header_hash);
+}
+
+static void group_structures(void)
+{
+	FIELD(struct intent, control);
+	FIELD(struct intent, fields);
+	FIELD(struct intent_fields, position);
+	FIELD(struct intent_fields, frame_word);
+	FIELD(struct intent_fields, null_word);
+	FIELD(struct intent_fields, topic);
+	FIELD(struct intent_fields, group);
+	FIELD(struct intent_fields, incarnation);
+	FIELD(struct intent_fields, partition_offset);
+	FIELD(struct group_file, head);
+	FIELD(struct group_file, lineage);
+	FIELD(struct group_file, created_ns);
+	FIELD(struct group_file, creator);
+	FIELD(struct group_file, hash);
+	FIELD(struct group_file, name);
+	FIELD(struct group_file, state);
+	FIELD(struct group_file, config);
+	FIELD(struct group_file, paused);
+	FIELD(struct group_file, used_ms);
+	FIELD(struct group_file, returns_full);
+	FIELD(struct group_file, current);
+	FIELD(struct group_file, returned);
+	FIELD(struct group_file, returns_head);
+	FIELD(struct group_file, returns);
+	FIELD(struct group_file, member_pages);
+	FIELD(struct group_file, members);
+	FIELD(struct member, session);
+	FIELD(struct member, lease);
+	FIELD(struct member, target_topic);
+	FIELD(struct member, target_log);
+	FIELD(struct member, delivered);
+	FIELD(struct member, acked);
+	FIELD(struct member, redelivered);
+	FIELD(struct member, dead_lettered);
+	FIELD(struct member, dropped);
+	FIELD(struct member, filtered);
+	FIELD(struct member, spare);
+	FIELD(struct window_line, floor_hint);
+	FIELD(struct window_line, base);
+	FIELD(struct window_line, words_reserved);
+	FIELD(struct window_line, claim_hint);
+	FIELD(struct window_line, owner);
+	FIELD(struct config_file, head);
+	FIELD(struct config_file, lineage);
+	FIELD(struct config_file, version);
+	FIELD(struct config_file, mode);
+	FIELD(struct config_file, retries);
+	FIELD(struct config_file, dead);
+	FIELD(struct config_file, returns_rows);
+	FIELD(struct config_file, window);
+	FIELD(struct config_file, lease_ns);
+	FIELD(struct config_file, backoff_ns);
+	FIELD(struct config_file, backoff_max_ns);
+	FIELD(struct config_file, expire_ns);
+	FIELD(struct config_file, returns_bytes);
+	FIELD(struct config_file, hash);
+	FIELD(struct config_file, filter);
+	FIELD(struct window_file, head);
+	FIELD(struct window_file, lineage);
+	FIELD(struct window_file, incarnation);
+	FIELD(struct meta_settles, topic);
+	FIELD(struct meta_settles, group);
+	FIELD(struct meta_settles, incarnation);
+	FIELD(struct meta_settles, partition);
+	FIELD(struct meta_settles, offset);
+	FIELD(struct meta_return, state);
+	FIELD(struct meta_return, reason);
+	FIELD(struct meta_return, deliveries);
+	FIELD(struct meta_return, requeues);
+	FIELD(struct meta_return, low);
+	FIELD(struct meta_return, origin_offset);
+	FIELD(struct meta_return, origin_ns);
+	FIELD(struct meta_return, first_ns);
+	FIELD(struct meta_return, dead_ns);
+	FIELD(struct meta_return, origin_partition);
+	FIELD(struct meta_return, status);
+	FIELD(struct meta_return, text_bytes);
+	FIELD(struct meta_return, spare);
 }
 
 /* The bits of a field: those that are set when only it is all ones. */
@@ -192,30 +278,109 @@ static void words(void)
 	bits("word bell", "SLEEP", BELL_SLEEP);
 }
 
+static void group_words(void)
+{
+	const uint64_t ones = UINT64_MAX;
+	struct intent only_partition = {0}, only_offset = {0};
+
+	intent_write(&only_partition, 0,
+		     &(struct intent_view){.partition = SHMQ_PARTITIONS_MAX - 1});
+	intent_write(&only_offset, 0, &(struct intent_view){.offset = (1ULL << 56) - 1});
+	bits("word reader-group", "state", reader_group_word((enum reader_state)7, 0, 0, 0));
+	bits("word reader-group", "incarnation", reader_group_word(READER_FREE, ones, 0, 0));
+	bits("word reader-group", "fingerprint", reader_group_word(READER_FREE, 0, ones, 0));
+	bits("word reader-group", "number", reader_group_word(READER_FREE, 0, 0, ones));
+	bits("word window", "lap", word_make(ones, 0, 0, WORD_DONE, 0));
+	bits("word window", "tag", word_make(0, ones, 0, WORD_DONE, 0));
+	bits("word window", "deliveries", word_make(0, 0, ones, WORD_DONE, 0));
+	bits("word window", "state", word_make(0, 0, 0, (enum word_state)7, 0));
+	bits("word window", "low", word_make(0, 0, 0, WORD_DONE, ones));
+	bits("word window-done", "lap_low", word_done(0xff, 0, 0));
+	bits("word window-done", "tag", word_done(0, ones, 0));
+	bits("word window-done", "deliveries", word_done(0, 0, ones));
+	bits("word window-done", "state", word_make(0, 0, 0, (enum word_state)7, 0));
+	bits("word window-done", "lap_high", word_done(ones << 8, 0, 0));
+	bits("word window-owner", "slot", word_owner(SESSIONS - 1, 0));
+	bits("word window-owner", "seq", word_owner(0, ones));
+	bits("word claim", "position", claim_make(ones, 0));
+	bits("word claim", "row", claim_make(0, ones));
+	bits("word lease", "seq", lease_make(ones, 0, LEASE_NONE));
+	bits("word lease", "until", lease_make(0, ones, LEASE_NONE));
+	bits("word lease", "state", lease_make(0, 0, (enum lease_state)3));
+	bits("word owner", "generation", owner_none(ones));
+	bits("word owner", "held", owner_make(0, 0));
+	bits("word owner", "slot", owner_make(0, word_owner(SESSIONS - 1, 0)) ^ OWNER_HELD);
+	bits("word owner", "seq", owner_make(0, word_owner(0, ones)) ^ OWNER_HELD);
+	bits("word intent", "seq", intent_control(ones, INTENT_IDLE));
+	bits("word intent", "state", intent_control(0, (enum intent_state)3));
+	bits("word intent-message", "partition",
+	     load_relaxed(&only_partition.fields[0].partition_offset)); /* relaxed: private */
+	bits("word intent-message", "offset",
+	     load_relaxed(&only_offset.fields[0].partition_offset));
+	bits("word group-state", "attaches", group_state_word(ones, (enum group_state)0));
+	bits("word group-state", "state", group_state_word(0, (enum group_state)3));
+}
+
 static void values(void)
 {
-	const unsigned n = 65536, m = 256;
+	const unsigned n = 65536, m = 256, rows = 32768, window = 65536;
 
 	says("enum file_kind", "broker", 1, FILE_BROKER, 0, 0);
 	says("enum file_kind", "topic", 1, FILE_TOPIC, 0, 0);
 	says("enum file_kind", "bell", 1, FILE_BELL, 0, 0);
 	says("enum file_kind", "log", 1, FILE_LOG, 0, 0);
+	says("enum file_kind", "group", 1, FILE_GROUP, 0, 0);
+	says("enum file_kind", "config", 1, FILE_CONFIG, 0, 0);
+	says("enum file_kind", "window", 1, FILE_WINDOW, 0, 0);
+	says("enum file_kind", "returns", 1, FILE_RETURNS, 0, 0);
 	VALUE("enum reader_state", READER_, FREE);
 	VALUE("enum reader_state", READER_, VIRGIN);
 	VALUE("enum reader_state", READER_, CREATING);
 	VALUE("enum reader_state", READER_, LIVE);
 	VALUE("enum reader_state", READER_, HOLD);
+	VALUE("enum reader_state", READER_, TENTATIVE);
+	VALUE("enum reader_state", READER_, GROUP);
 	VALUE("enum frame_flags", FRAME_, DELIMITED);
 	VALUE("enum frame_flags", FRAME_, KEYS);
 	VALUE("enum frame_flags", FRAME_, HEADERS);
 	VALUE("enum frame_flags", FRAME_, PURGE);
+	VALUE("enum frame_flags", FRAME_, META);
+	VALUE("enum word_state", WORD_, DONE);
+	VALUE("enum word_state", WORD_, CLAIMED);
+	VALUE("enum word_state", WORD_, WORKING);
+	VALUE("enum word_state", WORD_, WAITING);
+	VALUE("enum word_state", WORD_, SETTLING);
+	VALUE("enum word_state", WORD_, PARKED);
+	VALUE("enum word_state", WORD_, PARKED_SETTLING);
+	VALUE("enum lease_state", LEASE_, NONE);
+	VALUE("enum lease_state", LEASE_, LIVE);
+	VALUE("enum lease_state", LEASE_, BROKEN);
+	VALUE("enum lease_state", LEASE_, LEFT);
+	VALUE("enum intent_state", INTENT_, IDLE);
+	VALUE("enum intent_state", INTENT_, ARMED);
+	VALUE("enum intent_state", INTENT_, WON);
+	VALUE("enum intent_state", INTENT_, LOST);
+	VALUE("enum group_state", GROUP_, LIVE);
+	VALUE("enum group_state", GROUP_, DELETED);
+	VALUE("enum meta_type", META_, SETTLES);
+	VALUE("enum meta_type", META_, RETURN);
+	VALUE("enum shmq_reason", SHMQ_REASON_, MAX_DELIVER);
+	VALUE("enum shmq_reason", SHMQ_REASON_, REJECTED);
+	VALUE("enum shmq_reason", SHMQ_REASON_, TIMEOUT);
+	VALUE("enum shmq_reason", SHMQ_REASON_, EXPIRED);
 	says("places", "heads", 1, sizeof(struct bell_file), 0, 0);
 	says("places", "gates", 1, bell_gates_at(1), 0, 0);
 	says("places", "bell-end", 1, bell_bytes(1), 0, 0);
 	says("places", "extents", 1, log_extents_at(), 0, 0);
 	says("places", "slots", 1, log_slots_at(m), 0, 0);
 	says("places", "pool", 1, log_pool_at(m, n), 0, 0);
+	says("places", "intents", 1, log_intents_at(m, n), 0, 0);
 	says("places", "log-end", 1, log_bytes(m, n), 0, 0);
+	says("places", "return-words", 1, sizeof(struct group_file), 0, 0);
+	says("places", "group-end", 1, group_bytes(rows), 0, 0);
+	says("places", "window-lines", 1, sizeof(struct window_file), 0, 0);
+	says("places", "window-words", 1, window_words_at(1), 0, 0);
+	says("places", "window-end", 1, window_bytes(1, window), 0, 0);
 }
 
 /* Where a field of a record's head stands: the bytes that it changes. */
@@ -266,6 +431,7 @@ static void limits(void)
 	const char *t = "limits";
 	const uint64_t mib = 1 << 20;
 	struct shmq_topic_options o = {0};
+	struct group_config group;
 	struct error e;
 
 	topic_options_check(&e, &o);
@@ -276,7 +442,13 @@ static void limits(void)
 	says(t, "kept when all have read it", 3, 1, 1024 * mib, o.keep_bytes);
 	says(t, "topics of a broker", 2, 0, SHMQ_TOPICS_MAX, 0);
 	says(t, "sessions of a broker", 2, 0, SESSIONS, 0);
-	says(t, "subscribers of a topic", 2, 0, READERS - 1, 0);
+	says(t, "subscribers and groups of a topic", 2, 0, READERS - 1, 0);
+	group_options_check(&e, NULL, &group);
+	says(t, "bytes in a group's filter", 3, 0, SHMQ_FILTER_MAX, 0);
+	says(t, "deliveries of a message", 3, 1, 250, group.o.retries);
+	says(t, "messages in a return log", 3, 16, 1 << 19, group.o.returns_rows);
+	says(t, "memory of a return log", 3, mib, 512 * mib, group.o.returns_bytes);
+	says(t, "messages of a window", 3, 64, 65536, group.o.window);
 	says(t, "topics one mqsub reads", 2, 1, BELLS_MAX, 0);
 
 	o = (struct shmq_topic_options){0};
@@ -490,11 +662,22 @@ static void all_tiles(void)
 	tiles("struct log_file", sizeof(struct log_file));
 	tiles("struct head_line", sizeof(struct head_line));
 	tiles("struct frame", sizeof(struct frame));
+	tiles("struct intent", sizeof(struct intent));
+	tiles("struct intent_fields", sizeof(struct intent_fields));
+	tiles("struct group_file", sizeof(struct group_file));
+	tiles("struct member", sizeof(struct member));
+	tiles("struct window_line", sizeof(struct window_line));
+	tiles("struct config_file", sizeof(struct config_file));
+	tiles("struct window_file", sizeof(struct window_file));
+	tiles("struct meta_settles", sizeof(struct meta_settles));
+	tiles("struct meta_return", sizeof(struct meta_return));
 	tiles("records", RECORDS_HEAD_BYTES);
 	word_tiles("word session", 64);
 	word_tiles("word session-id", 64);
 	word_tiles("word name", 64);
+	word_tiles("word topic-state", 64);
 	word_tiles("word reader", 64);
+	word_tiles("word reader-group", 64);
 	word_tiles("word head", 64);
 	word_tiles("word gate", 64);
 	word_tiles("word watch", 64);
@@ -502,6 +685,15 @@ static void all_tiles(void)
 	word_tiles("word extent-owned", 64);
 	word_tiles("word extent-left", 64);
 	word_tiles("word bell", 32);
+	word_tiles("word window", 64);
+	word_tiles("word window-done", 64);
+	word_tiles("word window-owner", WORD_LOW_BITS);
+	word_tiles("word claim", 64);
+	word_tiles("word lease", 64);
+	word_tiles("word owner", 64);
+	word_tiles("word intent", 64);
+	word_tiles("word intent-message", 64);
+	word_tiles("word group-state", 64);
 }
 
 /* ---- numbers in sentences ------------------------------------------------------------ */
@@ -570,6 +762,54 @@ static void sentences(char *page)
 	ok(memcmp(&(uint64_t){FILE_MAGIC}, "//shmq01", 8) == 0, "magic");
 }
 
+/* The options that a group can have, as its check says: the page must say the same ends. */
+static bool group_takes(struct shmq_group_options o)
+{
+	struct group_config config;
+	struct error e;
+
+	return group_options_check(&e, &o, &config) == 0;
+}
+
+#define ENDS(member, low, high)                                                                    \
+	ok(group_takes((struct shmq_group_options){.member = (low)}) &&                            \
+	       group_takes((struct shmq_group_options){.member = (high)}),                         \
+	   #member ": least and most");                                                            \
+	ok(!group_takes((struct shmq_group_options){.member = (high)*2}), #member ": more");       \
+	ok((low) == 1 || !group_takes((struct shmq_group_options){.member = (low) / 2}),           \
+	   #member ": less")
+
+static void group_sentences(const char *page)
+{
+	sentence(page, "Ta kind ", FILE_GROUP,
+		 " .It 64 Ta 8 Ta Li lineage Ta L .It 72 Ta 8 Ta Li created_ns");
+	sentence(page, "Ta kind ", FILE_CONFIG,
+		 " .It 64 Ta 8 Ta Li lineage Ta L .It 72 Ta 8 Ta Li version");
+	sentence(page, "Ta kind ", FILE_WINDOW,
+		 " .It 64 Ta 8 Ta Li lineage Ta L .It 72 Ta 8 Ta Li incarnation");
+	sentence(page, "is that of a log, of kind ", FILE_RETURNS, ",");
+	sentence(page, "Ta ", SESSIONS, " entries");
+	sentence(page, "an entry of ", SLOT_ENTRY_BYTES, " bytes for each session slot");
+	sentence(page, "so ", SLOT_PAGE_ENTRIES, " entries are in a page");
+	sentence(page, "reserved in steps of ", WORD_CHUNK, " words");
+	sentence(page, "1 + its partition; ", TARGET_RETURNS, ": the return log");
+	sentence(page, "Ta ", SHMQ_GROUP_SHARED, " shared,");
+	sentence(page, " shared, ", SHMQ_GROUP_ORDERED, " ordered");
+	sentence(page, "becomes of it: ", SHMQ_GROUP_DEAD_KEEP, " keep,");
+	sentence(page, " keep, ", SHMQ_GROUP_DEAD_DROP, " drop");
+	sentence(page, "Numbers up to ", GROUP_NUMBER_MAX, ", given out once");
+	sentence(page, "an offset above ", OFFSET_MAX, " ");
+	sentence(page, "text of at most ", SHMQ_FAILURE_TEXT_MAX, " bytes");
+	sentence(page, "Li retries Ta 1 to ", 250, " ");
+	ENDS(retries, 1, 250);
+	sentence(page, "Li window Ta W: a power of two, 64 to ", 65536, " ");
+	ENDS(window, 64, 65536);
+	sentence(page, "Li returns_rows Ta 16 to ", 1 << 19, " ");
+	ENDS(returns_rows, 16, 1 << 19);
+	sentence(page, "Li returns_bytes Ta a multiple of 262,144, 1,048,576 to ", 512 << 20, " ");
+	ENDS(returns_bytes, 1 << 20, 512 << 20);
+}
+
 int main(int argc, char **argv)
 {
 	char here[] = __FILE__, beside[sizeof here + 16];
@@ -583,7 +823,9 @@ int main(int argc, char **argv)
 	again = read_page(dir, "shmq-format.5");
 	concepts = read_page(dir, "shmq.7");
 	structures();
+	group_structures();
 	words();
+	group_words();
 	values();
 	record_stream();
 	limits();
@@ -592,6 +834,7 @@ int main(int argc, char **argv)
 	compare();
 	all_tiles();
 	sentences(again);
+	group_sentences(again);
 	free(format);
 	free(again);
 	free(concepts);

@@ -294,11 +294,13 @@ static const struct shmq_message binary = {
 static const struct shmq_message empty_key = {
     .value = "v", .value_len = 1, .key = "", .time_ns = T};
 
+static const struct origin t_origin = {.topic = "t", .attempt = 1};
+
 static void envelope(const struct shmq_message *m, const char *want, const char *name)
 {
 	struct bytes b = {0};
 
-	json_envelope(&b, "t", m);
+	json_envelope(&b, &t_origin, m);
 	is_text(&b, want, name);
 	bytes_free(&b);
 }
@@ -329,6 +331,27 @@ static void test_envelopes(void)
 		 "an envelope of bytes");
 }
 
+/* What a group says of a message. */
+static void test_group_origin(void)
+{
+	const struct origin origin = {.topic = "t", .group = "work", .attempt = 3};
+	struct bytes b = {0}, error = {0};
+	struct format *f = format_parse("%g %d %g{hex} %d{be32}", &error);
+
+	json_envelope(&b, &origin, &bare);
+	is_text(&b,
+		"{\"v\":1,\"topic\":\"t\",\"partition\":0,\"offset\":281474976710656,"
+		"\"ts\":\"2025-01-31T12:00:00.123456789Z\",\"key\":null,\"priority\":0,"
+		"\"expires\":null,\"headers\":[],\"attempt\":3,\"payload\":\"\"}",
+		"an envelope of a group says the attempt");
+	b.len = 0;
+	format_message(f, &b, &origin, &bare, false);
+	is(&b, "work 3 776f726b \0\0\0\3", 20, "a format of a group: its name and the attempt");
+	format_free(f);
+	bytes_free(&b);
+	bytes_free(&error);
+}
+
 /* ---- formats ---- */
 
 static void format(const char *text, const struct shmq_message *m, const char *want, size_t len)
@@ -337,7 +360,7 @@ static void format(const char *text, const struct shmq_message *m, const char *w
 	struct format *f = format_parse(text, &error);
 
 	if (f)
-		format_message(f, &b, "t", m, false);
+		format_message(f, &b, &t_origin, m, false);
 	else
 		dump("error", error.data, error.len);
 	is(&b, want, len, text);
@@ -426,10 +449,10 @@ static void test_age(void)
 	struct format *f = format_parse("%a", &error);
 	struct shmq_message m = {.time_ns = UINT64_MAX};
 
-	format_message(f, &b, "t", &m, false);
+	format_message(f, &b, &t_origin, &m, false);
 	is_text(&b, "0.000", "a message of the future is new");
 	m.time_ns = 0;
-	format_message(f, &b, "t", &m, false);
+	format_message(f, &b, &t_origin, &m, false);
 	bytes_byte(&b, 0);
 	char *end;
 	ok(strtod(b.data, &end) > 1.7e9 && !*end && end[-4] == '.',
@@ -446,7 +469,7 @@ static void framing(struct print_style *style, const struct shmq_message *m, con
 {
 	struct bytes b = {0};
 
-	print_message(&b, style, "t", m);
+	print_message(&b, style, &t_origin, m);
 	is(&b, want, len, name);
 	bytes_free(&b);
 }
@@ -525,7 +548,7 @@ static void test_binary(void)
 	struct bytes b = {0};
 	const unsigned char *p;
 
-	print_message(&b, &s, "topic", &full);
+	print_message(&b, &s, &(struct origin){.topic = "topic", .attempt = 1}, &full);
 	p = (const unsigned char *)b.data;
 	ok(!records_head_get(p, &h), "a record has a head");
 	ok(h.has_key && h.topic_bytes == 5 && h.partition == 2 && h.offset == 17 && h.time_ns == T,
@@ -539,11 +562,11 @@ static void test_binary(void)
 	   "topic, key, headers");
 	ok(memcmp(b.data + b.len - 6, "va\nlue", 6) == 0, "and at the end the value");
 	b.len = 0;
-	print_message(&b, &s, "t", &bare);
+	print_message(&b, &s, &t_origin, &bare);
 	ok(!records_head_get((const unsigned char *)b.data, &h) && !h.has_key && h.value_bytes == 0,
 	   "no key");
 	b.len = 0;
-	print_message(&b, &s, "t", &empty_key);
+	print_message(&b, &s, &t_origin, &empty_key);
 	ok(!records_head_get((const unsigned char *)b.data, &h) && h.has_key && h.key_bytes == 0,
 	   "an empty key is one");
 	bytes_free(&b);
@@ -601,6 +624,7 @@ int main(void)
 	test_json_values();
 	test_json_random();
 	test_envelopes();
+	test_group_origin();
 	test_tokens();
 	test_modifiers();
 	test_bad_formats();

@@ -508,7 +508,7 @@ static void there_and_back(const char *name, enum record_framing in, enum print_
 		struct shmq_header headers[3];
 		struct shmq_message m = random_message(headers, i);
 
-		print_message(&text, &style, "topic", &m);
+		print_message(&text, &style, &(struct origin){.topic = "topic", .attempt = 1}, &m);
 		describe(&expected, &m);
 	}
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {

@@ -1,44 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* report.c - the verbs that print topics: list and show. */
+/* topic_report.c - the verbs that print topics: list and show. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bytes.h"
 #include "mqd.h"
+#include "names.h"
 #include "time_text.h"
-
-/* ---- words ---- */
-
-const char *size_text(uint64_t bytes)
-{
-	static char texts[4][24];
-	static unsigned turn;
-	static const char units[] = "KMG";
-	char *text = texts[turn++ % 4];
-	char unit[2] = "";
-
-	for (size_t i = 0; units[i] && bytes && bytes % 1024 == 0; i++) {
-		bytes /= 1024;
-		unit[0] = units[i];
-	}
-	snprintf(text, sizeof(texts[0]), "%" PRIu64 "%s", bytes, unit);
-	return text;
-}
-
-const char *full_text(enum shmq_full full)
-{
-	switch (full) {
-	case SHMQ_FULL_BLOCK:
-		return "block";
-	case SHMQ_FULL_REJECT:
-		return "reject";
-	case SHMQ_FULL_DROP_OLD:
-		return "drop-old";
-	}
-	return "?";
-}
+#include "words.h"
 
 /* ---- reading ---- */
 
@@ -65,42 +35,6 @@ static int read_topic(shmq *q, const char *name, struct topic *t)
 
 /* ---- list ---- */
 
-struct names {
-	char **at;
-	size_t n, room;
-};
-
-static int add_name(void *context, const char *name, uint64_t number)
-{
-	struct names *names = context;
-	char *copy = strdup(name);
-
-	(void)number;
-	if (names->n == names->room) {
-		names->room = names->room ? 2 * names->room : 64;
-		names->at = reallocarray(names->at, names->room, sizeof(*names->at));
-	}
-	if (!copy || !names->at)
-		die(EX_OSERR, "out of memory for the names of the topics");
-	names->at[names->n++] = copy;
-	return 0;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int name_width(const struct names *names)
-{
-	size_t width = strlen("NAME");
-
-	for (size_t i = 0; i < names->n; i++)
-		if (strlen(names->at[i]) > width)
-			width = strlen(names->at[i]);
-	return (int)width;
-}
-
 static void print_row(const struct topic *t, bool json, int width)
 {
 	if (json)
@@ -116,7 +50,7 @@ static void print_row(const struct topic *t, bool json, int width)
 
 static int list_rows(shmq *q, const struct names *names, bool json)
 {
-	int width = name_width(names);
+	int width = names_width(names, "NAME");
 	int status = 0;
 	struct topic t;
 
@@ -140,21 +74,17 @@ int topic_list(const struct mqd_args *args)
 {
 	shmq *q = tool_open(args->dir, SHMQ_OBSERVE);
 	struct names names = {0};
-	int rc = shmq_topic_list(q, add_name, &names);
+	int rc = names_of_topics(q, &names);
 	int status = 0;
 
 	if (rc < 0)
 		die_shmq(q, rc, "cannot list the topics");
-	if (names.n)
-		qsort(names.at, names.n, sizeof(*names.at), compare_names);
 	if (GIVEN(args, JSON) || GIVEN(args, VERBOSE))
 		status = list_rows(q, &names, GIVEN(args, JSON));
 	else
 		for (size_t i = 0; i < names.n; i++)
 			puts(names.at[i]);
-	for (size_t i = 0; i < names.n; i++)
-		free(names.at[i]);
-	free(names.at);
+	names_free(&names);
 	shmq_close(q);
 	return status;
 }
