@@ -4,6 +4,7 @@
 # make step       stop and kill the protocols after every instruction (part of check)
 # make fuzz       damage what is in shared memory, and input, under AddressSanitizer (part of check)
 # make threads    the lock-free core as threads, under ThreadSanitizer (part of check)
+# make storm      processes killed and stopped all the time, counted from outside (part of check)
 # make soak       more of it: loops, pairs of stops, larger models
 # make bench      measure against pipes and other brokers; make bench-deps installs those
 # make install    into PREFIX (/usr/local), under DESTDIR
@@ -156,12 +157,16 @@ THREADS_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/threads/*.c))
 $(B)/tests/threads/threads: $(THREADS_OBJ) $(LIB_OBJ)
 	$(LINK) -Wl,--wrap=mmap,--wrap=munmap,--wrap=linkat -o $@ $^ -lpthread
 $(B)/tests/threads/%.o: BASE += -Itests/unit -Itests/fuzz
+STORM_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/storm/*.c))
+$(B)/tests/storm/storm: $(STORM_OBJ) $(LIB)
+	$(LINK) -o $@ $^
+$(B)/tests/storm/%.o: BASE += -Itests/unit -Itests/fuzz
 
 .SECONDARY:
-.PHONY: check unit bats models step fuzz threads soak
+.PHONY: check unit bats models step fuzz threads storm soak
 check: check-deps
 	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory unit bats models step fuzz threads
+	@$(MAKE) --no-print-directory unit bats models step fuzz threads storm
 fuzz:
 	@$(MAKE) --no-print-directory $(ASAN) build/asan/tests/fuzz/fuzz
 	build/asan/tests/fuzz/fuzz --seconds $(or $(RUN_SECONDS),15)
@@ -169,6 +174,8 @@ threads: $(B)/tests/threads/threads
 	@$(MAKE) --no-print-directory $(TSAN) build/tsan/tests/threads/threads
 	$< --seconds $(or $(RUN_SECONDS),4)
 	build/tsan/tests/threads/threads --seconds $(or $(RUN_SECONDS),10)
+storm: $(B)/tests/storm/storm
+	$< --seconds $(or $(RUN_SECONDS),12)
 unit: $(UNIT:%=$(B)/unit/%)
 	@set -e; for t in $^; do echo "# $$t"; $$t; done
 bats: all
@@ -179,12 +186,12 @@ ifeq (x86_64,$(MACHINE))
 step: $(B)/tests/step/step
 	$<
 soak: $(B)/tests/step/step
-	$(MAKE) fuzz threads RUN_SECONDS=600
+	$(MAKE) fuzz threads storm RUN_SECONDS=600
 	$< --soak
 	tests/model/run soak
 else
 soak:
-	$(MAKE) fuzz threads RUN_SECONDS=600
+	$(MAKE) fuzz threads storm RUN_SECONDS=600
 step:
 	@echo "the step harness runs on x86-64 only: skipped"
 endif

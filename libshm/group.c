@@ -120,32 +120,47 @@ static int ends_note(struct shmq_group *c)
 	return 0;
 }
 
+/* What group_find() or group_make() has opened. */
+static void files_let_go(struct group *g)
+{
+	map_close(&g->map);
+	map_close(&g->windows_map);
+	log_close(&g->returns);
+	g->file = NULL;
+	g->windows = NULL;
+	g->config.version = 0;
+}
+
+static int join_once(struct shmq_group *c, const char *name, const struct shmq_consume_options *o,
+                     const struct group_config *asked, bool *created)
+{
+	int r = find_or_make(&c->g, name, o, asked, created);
+
+	if (r == 0 && !*created && o->from_set)
+		return fail(&c->g.q->error, SHMQ_EEXIST, "group %s of topic %s is there already", name,
+		            c->g.topic.name);
+	if (r == 0 && !*created)
+		r = options_compare(&c->g, asked, o->set);
+	if (r != 0)
+		return r;
+	if (!group_count_attach(&c->g))
+		return SHMQ_GONE;
+	r = member_join(&c->g, &c->self);
+	return r != 0 && !group_live(&c->g) ? SHMQ_GONE : r;
+}
+
 static int consumer_join(struct shmq_group *c, const char *name, const struct shmq_consume_options *o,
                          const struct group_config *asked, bool *created)
 {
 	int r = SHMQ_GONE;
 
-	/* Again for a group that ends between finding it and being counted. */
-	for (int tries = 0; tries < 100 && r == SHMQ_GONE; tries++) {
-		r = find_or_make(&c->g, name, o, asked, created);
-		if (r != 0)
-			return r;
-		if (!*created && o->from_set)
-			return fail(&c->g.q->error, SHMQ_EEXIST, "group %s of topic %s is there already", name,
-			            c->g.topic.name);
-		if (!*created)
-			r = options_compare(&c->g, asked, o->set);
-		if (r == 0 && !group_count_attach(&c->g)) {
-			r = SHMQ_GONE;
-			map_close(&c->g.map);
-			map_close(&c->g.windows_map);
-			log_close(&c->g.returns);
-			c->g.file = NULL;
-			c->g.windows = NULL;
-			c->g.config.version = 0;
-		}
+	/* Again for a group that ends while we come. */
+	for (int tries = 0; tries < 100 && r == SHMQ_GONE && topic_live(&c->g.topic); tries++) {
+		if (tries > 0)
+			files_let_go(&c->g);
+		r = join_once(c, name, o, asked, created);
 	}
-	return r == 0 ? member_join(&c->g, &c->self) : r;
+	return r;
 }
 
 static int consumer_check(shmq *q, const char *group, const struct shmq_consume_options *o,
@@ -520,6 +535,8 @@ static void put_down(struct shmq_group *c, const struct in_hand *h)
 		forget_move(c, h);
 	if (h->offset < l->cursor && word_state(h->word) != WORD_DONE)
 		l->cursor = 0; /* ordered: it comes again before what follows */
+	if (l->in_hand == 0)
+		lane_raise(c, l, false);
 }
 
 static int set_word(struct shmq_group *c, struct in_hand *h, uint64_t next)
@@ -563,8 +580,6 @@ int shmq_group_ack(shmq_group *c, const struct shmq_delivery *d)
 	r = set_word(c, &h, window_done(&h.lane->window, h.offset, h.word));
 	if (r == 0)
 		counter_add(&c->self.entry->acked, 1);
-	if (h.lane->in_hand == 0)
-		lane_raise(c, h.lane, false);
 	return r;
 }
 
@@ -777,7 +792,12 @@ int shmq_group_retry(shmq_group *c, const struct shmq_delivery *d, int64_t delay
 
 static int renew_while_waiting(void *context)
 {
-	return shmq_group_renew(context);
+	struct shmq_group *c = context;
+
+	/* The target may wait for us, who read it too, or in a circle. */
+	for (unsigned i = 0; i < c->lane_count; i++)
+		lane_raise(c, &c->lanes[i], true);
+	return shmq_group_renew(c);
 }
 
 int shmq_group_settle(shmq_group *c, const struct shmq_delivery *d, shmq_pub *target,

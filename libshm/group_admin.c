@@ -371,14 +371,15 @@ static int seek_places(struct group *g, const struct shmq_seek *to, struct windo
 	return 0;
 }
 
-/* So that nobody has to come before publishers may go on; who dies before this leaves it to the next consumer. */
-static void seek_gates(struct group *g, const struct window_place *places)
+/* So that nobody has to come before publishers may go on; who dies before this leaves it to the next consumer. Only
+ * in the incarnation that begins there: another seek may have moved the group elsewhere since. */
+static void seek_gates(struct group *g, const struct window_place *places, uint64_t incarnation)
 {
 	uint64_t word = load_acquire(&g->topic.bell->readers[g->reader]);
 
 	for (unsigned p = 0; p < g->topic.options.partitions; p++)
 		if (reader_word_state(word) == READER_GROUP && reader_word_group(word) == g->number &&
-		    reader_word_incarnation(word) == (load_acquire(&g->file->current) & 0xffff))
+		    reader_word_incarnation(word) == (incarnation & 0xffff))
 			reader_gate_lift(&g->topic.readers, g->reader, word, p, places[p].position);
 	bell_ring(&g->topic.bell->room);
 }
@@ -387,6 +388,7 @@ int shmq_group_seek(shmq *q, const char *topic, const char *name, const struct s
                     struct shmq_group_place *told)
 {
 	struct window_place places[SHMQ_PARTITIONS_MAX];
+	uint64_t incarnation = 0;
 	struct group g;
 	int r = group_open_named(q, topic, name, !dry_run, &g);
 
@@ -394,9 +396,9 @@ int shmq_group_seek(shmq *q, const char *topic, const char *name, const struct s
 		return r;
 	r = seek_places(&g, to, places, told);
 	if (r == 0 && !dry_run)
-		r = group_move(&g, places);
+		r = group_move(&g, places, &incarnation);
 	if (r == 0 && !dry_run)
-		seek_gates(&g, places);
+		seek_gates(&g, places, incarnation);
 	group_close_files(&g);
 	return r == SHMQ_GONE ? SHMQ_ENOENT : r;
 }

@@ -165,6 +165,20 @@ static int place_partition(struct group *g, const struct reader *r, unsigned par
 	return 0;
 }
 
+/* No word is free: those of groups that are over, and whose deleter died, are. */
+static void words_tidy(struct group *g)
+{
+	struct group other = {.q = g->q, .topic = g->topic, .map = MAP_NONE};
+	uint64_t used = readers_end(&g->topic);
+
+	for (unsigned i = 1; i < used; i++) {
+		uint64_t w = load_seq(&g->topic.bell->readers[i]);
+
+		if (reader_word_state(w) == READER_GROUP && word_open(&other, i, w, true) == 0)
+			file_close(&other);
+	}
+}
+
 /* Once: 0, SHMQ_EMPTY (start again), SHMQ_EEXIST, or an error. Leaves nothing behind but on 0. */
 static int make_once(struct group *g, const char *name, const struct group_config *config,
                      const struct shmq_seek *from)
@@ -180,6 +194,10 @@ static int make_once(struct group *g, const char *name, const struct group_confi
 	if (g->number > GROUP_NUMBER_MAX)
 		return fail(e, SHMQ_ELIMIT, "topic %s: the numbers of groups are used up", g->topic.name);
 	r = reader_claim_group(e, &g->topic.readers, hash, g->number, &reader);
+	if (r == SHMQ_ELIMIT) {
+		words_tidy(g);
+		r = reader_claim_group(e, &g->topic.readers, hash, g->number, &reader);
+	}
 	if (r < 0)
 		return r;
 	g->reader = reader.index;
@@ -233,11 +251,11 @@ bool group_count_attach(struct group *g)
 {
 	uint64_t w = load_seq(&g->file->state);
 
+	/* First that it is used: who finds it idle has loaded the state before that. */
+	cas_max(&g->file->used_ms, clock_ns(CLOCK_BOOTTIME) / 1000000);
 	while ((w & 3) == GROUP_LIVE)
-		if (cas_seq(&g->file->state, &w, w + 4)) {
-			cas_max(&g->file->used_ms, clock_ns(CLOCK_BOOTTIME) / 1000000);
+		if (cas_seq(&g->file->state, &w, w + 4))
 			return true;
-		}
 	return false;
 }
 
@@ -355,26 +373,26 @@ int group_move_finish(struct group *g)
 	return 0;
 }
 
-int group_move(struct group *g, const struct window_place *places)
+int group_move(struct group *g, const struct window_place *places, uint64_t *incarnation)
 {
 	int r = SHMQ_EEXIST;
 
 	for (int tries = 0; tries < TRIES && r == SHMQ_EEXIST; tries++) {
 		uint64_t current = load_seq(&g->file->current);
+		int finished;
 
 		if (!group_live(g))
 			return group_gone(g);
+		*incarnation = current + 1;
 		r = group_windows_make(g, current + 1, places);
-		if (r == 0 && load_seq(&g->file->current) > current) {
-			/* Others have moved it meanwhile, and theirs may have been removed before ours came. */
+		if (r != 0 && r != SHMQ_EEXIST)
+			return r;
+		/* Ours, if we have linked it: others may have finished the move already, and moved it on. */
+		finished = group_move_finish(g);
+		if (finished != 0)
+			return finished;
+		if (r == 0 && load_seq(&g->file->current) > current + 1)
 			group_files_tidy(g, load_seq(&g->file->current), 0);
-			r = SHMQ_EEXIST;
-		} else if (r == 0 || r == SHMQ_EEXIST) {
-			int finished = group_move_finish(g);
-
-			if (finished != 0)
-				return finished;
-		}
 	}
 	return r;
 }

@@ -39,8 +39,9 @@ bool group_end(struct group *g, uint64_t state);
 /* What is left to do where the state word says DELETED. */
 void group_end_finish(struct group *g);
 
-/* Puts a group in the hands of another incarnation that begins at `places`. 0, or an error. */
-int group_move(struct group *g, const struct window_place *places);
+/* Puts a group in the hands of another incarnation that begins at `places`; *incarnation is its number, others may
+ * have moved the group on since. 0, or an error. */
+int group_move(struct group *g, const struct window_place *places, uint64_t *incarnation);
 
 /* Goes on with a move that somebody has begun. 0, or an error: not now. */
 int group_move_finish(struct group *g);

@@ -6,6 +6,7 @@
 #include "publish.h"
 
 #define SLICE_MAX_NS INT64_C(10000000000) /* of a wait for room: the lease is renewed in between */
+#define SLICE_FIRST_NS 20000000 /* the first: then those who wait for us are told how far we are */
 
 /* The partition that all messages go to. 0 or SHMQ_EDATA. */
 static int choose_partition(struct shmq_pub *p, const struct shmq_message *input, const struct shmq_message *m,
@@ -94,7 +95,7 @@ int settle_into(struct settle *s, shmq_pub *p, const struct shmq_message *input,
                 size_t count, int64_t wait_ns, int (*renew)(void *context), void *context)
 {
 	uint64_t start = clock_ns(CLOCK_BOOTTIME), now = start;
-	int64_t before = p->wait_ns, slice = s->g->config.o.lease_ns / 3;
+	int64_t before = p->wait_ns, most = s->g->config.o.lease_ns / 3, slice = SLICE_FIRST_NS;
 	unsigned partition = 0;
 	struct pub_lane *l;
 	size_t cost;
@@ -108,8 +109,8 @@ int settle_into(struct settle *s, shmq_pub *p, const struct shmq_message *input,
 		r = lane_open(p, partition, &l);
 	if (r != 0)
 		return r;
-	if (slice > SLICE_MAX_NS)
-		slice = SLICE_MAX_NS;
+	if (most > SLICE_MAX_NS)
+		most = SLICE_MAX_NS;
 	s->topic = &p->topic;
 	s->log = &l->log;
 	s->tail = &l->tail;
@@ -124,6 +125,7 @@ int settle_into(struct settle *s, shmq_pub *p, const struct shmq_message *input,
 			r = renew(context);
 			if (r == 0)
 				r = SHMQ_EMPTY;
+			slice = most;
 		}
 	} while (r == SHMQ_EMPTY);
 	p->wait_ns = before;

@@ -74,13 +74,16 @@ static int lease_begin(struct group *g, struct self *self)
 int member_join(struct group *g, struct self *self)
 {
 	unsigned slot = g->q->session.slot;
+	enum lease_state state;
 	int r = member_reserve(g, slot);
 
 	if (r < 0)
 		return r;
 	*self = (struct self){0};
+	/* Also when its lease is broken: the first one gives everything of the slot back when it finds out. */
+	state = lease_state(load_seq(&member_at(g, slot)->lease)); /* lease pairs break */
 	if (load_seq(&member_at(g, slot)->session) == g->q->session.id &&
-	    lease_state(load_seq(&member_at(g, slot)->lease)) == LEASE_LIVE) /* lease pairs break */
+	    (state == LEASE_LIVE || state == LEASE_BROKEN))
 		return fail(&g->q->error, SHMQ_EINVAL, "this broker handle has a consumer of group %s already",
 		            g->name);
 	/* The session that was in this slot before is dead, for the slot is ours: nothing new of it comes. */

@@ -43,7 +43,9 @@ static int claim_as(struct error *e, const struct readers *rs, uint64_t what, st
 
 		if (i == 0)
 			burials = READERS; /* second round */
-		if (i != 0 && reader_word_state(w) != READER_FREE && burials-- > 0 && reader_bury(rs, &h))
+		if (i != 0 && reader_word_state(w) != READER_FREE && burials-- > 0 &&
+		    (reader_bury(rs, &h) || (n > READERS && reader_word_state(w) == READER_TENTATIVE &&
+		                             reader_push_aside(rs, &h, 0)))) /* its maker starts again, or is dead */
 			w = load_acquire(&rs->bell->readers[i]);
 		if (i == 0 || reader_word_state(w) != READER_FREE)
 			continue;

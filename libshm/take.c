@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define RUN_MAX 64u /* frames claimed ahead */
+#define BURY_PAUSE_MS 1000u /* until a message that could not be made a dead letter is looked at again */
 #define FULL_PAUSE_MS 10u /* until a full window is looked at again */
 
 /* ---- reading ------------------------------------------------------------------------ */
@@ -342,6 +343,10 @@ static int bury(struct shmq_group *c, struct lane *l, uint64_t offset, uint64_t 
 	if (!window_set(&l->window, offset, word, mine))
 		return SHMQ_EMPTY;
 	r = dead_letter(c, l, offset, &mine, NULL);
+	if (r < 0) /* it is nobody's work: another time */
+		window_set(&l->window, offset, mine,
+		           window_next(&l->window, offset, mine, word_tag(mine), word_deliveries(mine), WORD_WAITING,
+		                       boot_ms() + BURY_PAUSE_MS));
 	return r < 0 ? r : SHMQ_EMPTY;
 }
 
@@ -572,8 +577,9 @@ static int shared_next(struct shmq_group *c, struct lane *l, struct shmq_deliver
 			r = next_row(c, l, d);
 			if (r != SHMQ_EMPTY || l->row < l->row_end)
 				return r;
-			lane_raise(c, l, false);
 		}
+		if (l->read.open) /* its rows are handed out: what was done of it and before it may go */
+			lane_raise(c, l, false);
 		r = l->next_position < l->run_end ? next_frame(c, l) : reserve(c, l);
 		if (r != 0)
 			return r;
