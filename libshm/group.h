@@ -20,7 +20,6 @@ struct frame_read {
 	struct copy copy;
 	struct columns columns;
 	struct column headers;
-	const struct log *log; /* where it is of: positions and offsets of another one mean others */
 	uint64_t position;
 	bool open;
 };

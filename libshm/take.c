@@ -26,16 +26,24 @@ void frame_read_free(struct frame_read *r)
 	*r = (struct frame_read){0};
 }
 
+/* What is known of another log says nothing of this one: positions and offsets are the same. */
+static void read_turn_to(struct frame_read *read, const struct log *log)
+{
+	if (read->log == log)
+		return;
+	read->log = log;
+	read->open = false;
+	read->words.from = read->words.to = 0;
+}
+
 static int frame_load(struct group *g, const struct log *log, uint64_t position, struct frame_read *read)
 {
 	int r;
 
-	if (read->open && read->log == log && read->position == position)
+	read_turn_to(read, log);
+	if (read->open && read->position == position)
 		return 0;
 	read->open = false;
-	if (read->log != log) /* the slots that were looked at are another log's */
-		read->words = (struct words){0};
-	read->log = log;
 	r = ring_read(&g->q->error, log, position, &read->words, &read->copy);
 	if (r != 0)
 		return r;
@@ -73,7 +81,8 @@ int row_read(struct group *g, const struct log *log, uint64_t offset, struct fra
 	const struct frame *f;
 	int r;
 
-	if (!read->open || read->log != log || offset < read->columns.frame->offset ||
+	read_turn_to(read, log);
+	if (!read->open || offset < read->columns.frame->offset ||
 	    offset - read->columns.frame->offset >= read->columns.frame->count) {
 		end = ring_end(log);
 		head = ring_head(log, end);
