@@ -374,7 +374,9 @@ static int take_found(struct shmq_group *c, struct lane *l, uint64_t offset, str
 	if (r == 0 && l->returns && !returns_meta(&c->spare, &meta, NULL))
 		r = fail(&c->g.q->error, SHMQ_ECORRUPT, "group %s: row %llu of its return log is damaged", c->g.name,
 		         (unsigned long long)offset);
-	if (r == SHMQ_OVERRUN && !l->returns)
+	if (r == SHMQ_OVERRUN && l->returns)
+		return SHMQ_EMPTY; /* whoever took it has ended it, and its place is used again */
+	if (r == SHMQ_OVERRUN)
 		return lane_overrun(c, l) != 0 ? SHMQ_OVERRUN : SHMQ_EMPTY;
 	if (r == SHMQ_ECORRUPT) /* nobody can be given it: passed over, and said once */
 		lane_damaged(c, l, offset);
