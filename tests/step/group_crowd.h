@@ -21,7 +21,9 @@
 #define LEASE   (4 * SECOND)
 
 /* Of most groups. */
-#define SMALL_GROUP .lease_ns = (int64_t)LEASE, .window = 64, .returns_rows = 16, .returns_bytes = 1u << 20
+#define SMALL_GROUP                                                                                     \
+	.lease_ns = (int64_t)LEASE, .window = 64, .returns_rows = 16, .returns_bytes = 1u << 20,        \
+	.backoff_ns = 100 * (int64_t)MS, .backoff_max_ns = 2 * (int64_t)SECOND
 
 /* What ended a message; or what a child is about to do with it. */
 enum end {
