@@ -808,9 +808,10 @@ static unsigned count_group_files(void)
 
 void group_over(void)
 {
-	unsigned files = count_group_files();
+	/* What a seek has passed is removed by the next one, when its own process dies before that. */
+	unsigned files = count_group_files(), most = 4 + (world.variant == KILL);
 
-	if (files > 4)
+	if (files > most)
 		broken("%u files of one group", files);
 	if (keeper.q)
 		hand_close(&keeper);
