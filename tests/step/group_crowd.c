@@ -163,7 +163,7 @@ static bool late_is_right(const struct hand *h)
 /* A child that was stopped in its operation returns with what is others' by then. */
 static bool is_stale(const struct hand *h)
 {
-	return world.child >= 0 && world.shared->stopped && h->operation;
+	return world.child >= 0 && h->operation && (world.shared->stopped || h->may_be_late);
 }
 
 /* It takes a message: whatever it is charged for, nobody knows which before it returns. */
@@ -808,8 +808,11 @@ static unsigned count_group_files(void)
 
 void group_over(void)
 {
-	/* What a seek has passed is removed by the next one, when its own process dies before that. */
-	unsigned files = count_group_files(), most = 4 + (world.variant == KILL);
+	/* What one who dies has made, or a seek has passed, is removed by the next maker, deleter or seek. */
+	unsigned files = count_group_files(), most = 4;
+
+	if (world.variant == KILL)
+		most += scenario->children == 2 ? 4 : 1;
 
 	if (files > most)
 		broken("%u files of one group", files);
