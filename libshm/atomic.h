@@ -23,6 +23,19 @@
  *   end      CAS of a topic's state, fence,     pairs  live     link (seq_cst CAS), then load of a
  *            then loads of slots (topic_end.c)             topic's state: one sees the other
  *   first    CAS of a topic's first offset      pairs  offset   load of it
+ *   finish   CAS of a window word, then of its   pairs  floor    load of the floor (window.h): who finds
+ *            floor (window.c)                                  it passed finds the words DONE
+ *   settle   CAS of a window word to SETTLING    pairs  intent   load of that word (intent.c), seq_cst
+ *   arm      CAS of an intent's control, after   pairs  keep     load of it (intent.c): who sees the seq
+ *            its fields; before the link                       sees its fields; who sees the frame linked
+ *                                                              sees it ARMED (seq_cst both)
+ *   settle   the same CAS, then load of a        pairs  move     CAS of `current`, then loads of words
+ *            group's `current` (settle.c)                      (group_name.c): one sees the other
+ *   break    CAS of a lease (member.c)           pairs  lease    load of it: then words may be given back
+ *   join     fetch_or of member_pages            pairs  member   load of it
+ *   take     CAS of a partition's owner (take.c) pairs  owner    load of it
+ *   seek     CAS of a group's `current`          pairs  current  load of it: its windows are linked
+ *   alter    CAS of a group's `config`           pairs  config   load of it: its file is linked
  *
  * Objects in shared memory are only ever reached through these functions or copied with
  * racy_copy(); there is no lock anywhere.

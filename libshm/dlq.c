@@ -15,7 +15,8 @@
 struct shmq_dlq {
 	struct group g;
 	struct self self; /* entry NULL: not a member yet; replacing and moving need it */
-	struct frame_read read;
+	struct frame_read read;  /* what the caller was told last */
+	struct frame_read inner; /* what it need not know */
 	struct rows rows;
 	uint64_t next; /* offset in the return log */
 };
@@ -53,6 +54,7 @@ void shmq_dlq_close(shmq_dlq *d)
 	if (!d->g.q->forked && d->self.entry != NULL)
 		member_leave(&d->g, &d->self);
 	frame_read_free(&d->read);
+	frame_read_free(&d->inner);
 	rows_free(&d->rows);
 	group_close_files(&d->g);
 	free(d);
@@ -60,31 +62,32 @@ void shmq_dlq_close(shmq_dlq *d)
 
 /* ---- looking ------------------------------------------------------------------------ */
 
-/* The word of a row, as it stands or would: false when it is no dead letter. */
-static bool is_parked(struct shmq_dlq *d, uint64_t offset, uint64_t *word, struct meta_return *meta)
+/* Whether a row is a dead letter, as its word stands or would. */
+static bool is_parked(struct shmq_dlq *d, uint64_t offset, struct frame_read *read)
 {
-	enum word_says says = window_look(&d->g.returns_window, offset, word);
+	struct meta_return meta;
+	uint64_t word;
+	enum word_says says = window_look(&d->g.returns_window, offset, &word);
 	struct shmq_message m;
 
 	if (says == SAYS_HELD)
-		return word_state(*word) == WORD_PARKED;
-	return says == SAYS_FREE && row_read(&d->g, &d->g.returns, offset, &d->read, &m) == 0 &&
-	       returns_meta(&d->read, meta, NULL) && meta->state == WORD_PARKED;
+		return word_state(word) == WORD_PARKED;
+	return says == SAYS_FREE && row_read(&d->g, &d->g.returns, offset, read, &m) == 0 &&
+	       returns_meta(read, &meta, NULL) && meta.state == WORD_PARKED;
 }
 
 /* 0, SHMQ_EMPTY (no dead letter), or an error. */
-static int letter_read(struct shmq_dlq *d, uint64_t offset, struct shmq_dead_letter *letter)
+static int letter_read(struct shmq_dlq *d, uint64_t offset, struct frame_read *read, struct shmq_dead_letter *letter)
 {
 	struct meta_return meta;
 	const unsigned char *text;
-	uint64_t word;
 	int r;
 
-	if (!is_parked(d, offset, &word, &meta))
+	if (!is_parked(d, offset, read))
 		return SHMQ_EMPTY;
-	*letter = (struct shmq_dead_letter){.id = offset};
-	r = row_read(&d->g, &d->g.returns, offset, &d->read, &letter->message);
-	if (r == 0 && !returns_meta(&d->read, &meta, &text))
+	*letter = (struct shmq_dead_letter){.id = offset, .private_ = {offset}};
+	r = row_read(&d->g, &d->g.returns, offset, read, &letter->message);
+	if (r == 0 && !returns_meta(read, &meta, &text))
 		r = fail(&d->g.q->error, SHMQ_ECORRUPT, "group %s: row %llu of its return log is damaged", d->g.name,
 		         (unsigned long long)offset);
 	if (r != 0)
@@ -92,6 +95,8 @@ static int letter_read(struct shmq_dlq *d, uint64_t offset, struct shmq_dead_let
 	letter->message.partition = (int)meta.origin_partition;
 	letter->message.offset = meta.origin_offset;
 	letter->message.time_ns = meta.origin_ns;
+	if (meta.letter != 0 && meta.letter <= offset)
+		letter->id = meta.letter - 1;
 	letter->attempts = meta.deliveries;
 	letter->requeues = meta.requeues;
 	letter->reason = (enum shmq_reason)meta.reason;
@@ -115,7 +120,7 @@ int shmq_dlq_next(shmq_dlq *d, struct shmq_dead_letter *letter)
 	if (d->next < window_floor(&d->g.returns_window))
 		d->next = window_floor(&d->g.returns_window);
 	while (d->next < until) {
-		int r = letter_read(d, d->next++, letter);
+		int r = letter_read(d, d->next++, &d->read, letter);
 
 		if (r != SHMQ_EMPTY)
 			return r;
@@ -126,12 +131,19 @@ int shmq_dlq_next(shmq_dlq *d, struct shmq_dead_letter *letter)
 int shmq_dlq_get(shmq_dlq *d, uint64_t id, struct shmq_dead_letter *letter)
 {
 	int r = d->g.q->forked ? broker_check(d->g.q, true) : SHMQ_EMPTY;
-	uint64_t end;
+	uint64_t end, until;
 
-	if (r == SHMQ_EMPTY && !group_live(&d->g))
+	if (r != SHMQ_EMPTY)
+		return r;
+	if (!group_live(&d->g))
 		return group_gone(&d->g);
-	if (r == SHMQ_EMPTY && id < log_known_end(&d->g.returns, &end).offset)
-		r = letter_read(d, id, letter);
+	/* Where it was at first, or where it was moved to since. */
+	until = log_known_end(&d->g.returns, &end).offset;
+	for (uint64_t o = id; r == SHMQ_EMPTY && o < until; o++) {
+		r = letter_read(d, o, &d->read, letter);
+		if (r == 0 && letter->id != id)
+			r = SHMQ_EMPTY;
+	}
 	if (r == SHMQ_EMPTY)
 		return fail(&d->g.q->error, SHMQ_ENOENT, "group %s has no dead letter %llu (any more)", d->g.name,
 		            (unsigned long long)id);
@@ -147,30 +159,40 @@ static int late(struct shmq_dlq *d, uint64_t id)
 	return SHMQ_LATE;
 }
 
-/* The word of a dead letter, said by itself. 0, SHMQ_LATE, or an error. */
-static int parked_word(struct shmq_dlq *d, uint64_t id, uint64_t *word)
+/* Where a letter is by now, and its word, said by itself. 0, SHMQ_LATE, or an error. */
+static int parked_find(struct shmq_dlq *d, const struct shmq_dead_letter *letter, uint64_t *offset, uint64_t *word)
 {
+	const struct window *w = &d->g.returns_window;
+	struct shmq_dead_letter other;
+	uint64_t end, until;
 	int r = broker_check(d->g.q, true);
 
 	if (r != 0)
 		return r;
 	if (!group_live(&d->g))
 		return group_gone(&d->g);
-	if (window_look(&d->g.returns_window, id, word) == SAYS_FREE) {
-		r = returns_wake_word(&d->g, id, *word, &d->read);
+	*offset = letter->private_[0];
+	until = log_known_end(&d->g.returns, &end).offset;
+	/* It may have been moved since it was read. */
+	while (*offset < until && (letter_read(d, *offset, &d->inner, &other) != 0 || other.id != letter->id))
+		++*offset;
+	if (*offset >= until)
+		return late(d, letter->id);
+	if (window_look(w, *offset, word) == SAYS_FREE) {
+		r = returns_wake_word(&d->g, *offset, *word, &d->inner);
 		if (r < 0)
 			return r;
 	}
-	if (window_look(&d->g.returns_window, id, word) != SAYS_HELD || word_state(*word) != WORD_PARKED)
-		return late(d, id);
+	if (window_look(w, *offset, word) != SAYS_HELD || word_state(*word) != WORD_PARKED)
+		return late(d, letter->id);
 	return 0;
 }
 
-static int change(struct shmq_dlq *d, uint64_t id, enum word_state to, uint64_t due_ms)
+static int change(struct shmq_dlq *d, const struct shmq_dead_letter *letter, enum word_state to, uint64_t due_ms)
 {
 	const struct window *w = &d->g.returns_window;
-	uint64_t word, next;
-	int r = parked_word(d, id, &word);
+	uint64_t word, next, id;
+	int r = parked_find(d, letter, &id, &word);
 
 	if (r != 0)
 		return r;
@@ -179,7 +201,7 @@ static int change(struct shmq_dlq *d, uint64_t id, enum word_state to, uint64_t 
 	else
 		next = window_next(w, id, word, word_tag(word) + 1, 0, WORD_WAITING, due_ms);
 	if (!window_set(w, id, word, next))
-		return late(d, id);
+		return late(d, letter->id);
 	window_advance(w, UINT64_MAX);
 	if (to == WORD_WAITING)
 		group_tell(&d->g);
@@ -190,20 +212,20 @@ int shmq_dlq_requeue(shmq_dlq *d, const struct shmq_dead_letter *letter, int64_t
 {
 	if (delay_ns < 0 || delay_ns > 30 * 86400 * INT64_C(1000000000))
 		return fail(&d->g.q->error, SHMQ_EINVAL, "a delay is 0 to 30 days");
-	return change(d, letter->id, WORD_WAITING,
+	return change(d, letter, WORD_WAITING,
 	              clock_ns(CLOCK_BOOTTIME) / 1000000 + (uint64_t)delay_ns / 1000000);
 }
 
 int shmq_dlq_drop(shmq_dlq *d, const struct shmq_dead_letter *letter)
 {
-	return change(d, letter->id, WORD_DONE, 0);
+	return change(d, letter, WORD_DONE, 0);
 }
 
 /* What is settled is held under a lease of ours. */
 static int member_be(struct shmq_dlq *d)
 {
 	if (d->self.entry == NULL)
-		return member_join(&d->g, &d->self);
+		return member_join(&d->g, &d->self, false);
 	return member_renew(&d->g, &d->self) ? 0 : member_rejoin(&d->g, &d->self);
 }
 
@@ -212,19 +234,20 @@ int shmq_dlq_replace(shmq_dlq *d, const struct shmq_dead_letter *letter, const s
 	struct shmq_message old;
 	struct meta_return meta;
 	const unsigned char *text;
-	uint64_t word;
-	int r = parked_word(d, letter->id, &word);
+	uint64_t word, offset;
+	int r = parked_find(d, letter, &offset, &word);
 
 	if (r == 0)
 		r = member_be(d);
-	if (r == 0)
-		r = row_read(&d->g, &d->g.returns, letter->id, &d->read, &old);
-	if (r == 0 && !returns_meta(&d->read, &meta, &text))
+	if (r == 0) /* apart from what the caller has: the message may be made of that */
+		r = row_read(&d->g, &d->g.returns, offset, &d->inner, &old);
+	if (r == 0 && !returns_meta(&d->inner, &meta, &text))
 		r = SHMQ_ECORRUPT;
 	if (r != 0)
 		return r == SHMQ_OVERRUN ? late(d, letter->id) : r;
 	meta.state = WORD_PARKED;
-	r = returns_put(&d->g, &d->self, &d->rows, &d->g.returns_window, 0, 0, letter->id, &word, message, &meta, text,
+	meta.letter = 0;
+	r = returns_put(&d->g, &d->self, &d->rows, &d->g.returns_window, 0, 0, offset, &word, message, &meta, text,
 	                NULL);
 	return r == SHMQ_LATE ? late(d, letter->id) : r;
 }
@@ -238,23 +261,21 @@ static int renew(void *context)
 
 int shmq_dlq_move(shmq_dlq *d, const struct shmq_dead_letter *letter, shmq_pub *target, int64_t wait_ns)
 {
-	struct settle s = {.g = &d->g, .self = &d->self, .window = &d->g.returns_window, .offset = letter->id};
+	struct settle s = {.g = &d->g, .self = &d->self, .window = &d->g.returns_window};
 	struct shmq_message m;
-	struct frame_read read = {0};
-	int r = parked_word(d, letter->id, &s.word);
+	int r = parked_find(d, letter, &s.offset, &s.word);
 
 	if (r == 0 && target->q != d->g.q)
 		r = fail(&d->g.q->error, SHMQ_EINVAL, "the publisher must be on the same broker handle");
 	if (r == 0)
 		r = member_be(d);
 	if (r == 0)
-		r = row_read(&d->g, &d->g.returns, letter->id, &read, &m);
+		r = row_read(&d->g, &d->g.returns, s.offset, &d->inner, &m);
 	if (r == 0) {
 		m.partition = -1;
 		r = settle_into(&s, target, &m, &m, 1, wait_ns, renew, d);
 	} else if (r == SHMQ_OVERRUN) {
 		r = SHMQ_LATE;
 	}
-	frame_read_free(&read);
 	return r == SHMQ_LATE ? late(d, letter->id) : r;
 }

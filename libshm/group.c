@@ -145,7 +145,7 @@ static int join_once(struct shmq_group *c, const char *name, const struct shmq_c
 		return r;
 	if (!group_count_attach(&c->g))
 		return SHMQ_GONE;
-	r = member_join(&c->g, &c->self);
+	r = member_join(&c->g, &c->self, true);
 	return r != 0 && !group_live(&c->g) ? SHMQ_GONE : r;
 }
 
@@ -217,7 +217,7 @@ int shmq_group_open(shmq *q, const char *topic, const char *group, const struct 
 	}
 	c->share = c->g.topic.options.partitions;
 	c->returned_seen = load_seq(&c->g.file->returned) - 1; /* looks at everything first */
-	c->renewed_ns = c->looked_ns = coarse_ns();
+	c->renewed_ns = c->looked_ns = c->ticked_ns = coarse_ns();
 	if (created != NULL)
 		*created = made;
 	*out = c;
@@ -324,7 +324,17 @@ static int changes_follow(struct shmq_group *c)
 	return r < 0 ? (r == SHMQ_ENOENT ? group_gone(&c->g) : r) : 0;
 }
 
-static int share_out(struct shmq_group *c)
+/* Gives a partition to others once nothing of it is in hand. */
+static void lane_leave_when_done(struct shmq_group *c, struct lane *l)
+{
+	if (!l->leaving || l->in_hand > 0)
+		return;
+	lane_disown(c, l);
+	l->leaving = false;
+	l->resting = true; /* until the next tick: for another one to take */
+}
+
+static void share_out(struct shmq_group *c)
 {
 	unsigned partitions = c->g.topic.options.partitions, members = members_alive(&c->g), owned = owned_count(c);
 
@@ -332,18 +342,17 @@ static int share_out(struct shmq_group *c)
 	for (unsigned i = 0; i + 1 < c->lane_count; i++) {
 		struct lane *l = &c->lanes[i];
 
-		l->resting = false;
-		if (l->owned && owned > c->share && l->in_hand == 0) {
-			lane_disown(c, l);
-			l->resting = true; /* until the next tick: for another one to take */
+		l->resting = l->leaving = false;
+		if (l->owned && owned > c->share) {
+			l->leaving = true; /* hands out nothing more */
+			lane_leave_when_done(c, l);
 			owned--;
 		}
 	}
-	return 0;
 }
 
 /* Once a second. */
-static int tick(struct shmq_group *c)
+static int tick(struct shmq_group *c, uint64_t now)
 {
 	int r;
 
@@ -356,9 +365,13 @@ static int tick(struct shmq_group *c)
 		r = group_move_finish(&c->g);
 	if (r != 0)
 		return r;
-	members_look_after(&c->g);
+	/* Who stood still, or was suspended, breaks no lease at once: others may have been, too. */
+	members_look_after(&c->g, now - c->ticked_ns < 2 * (uint64_t)TICK_NS);
+	c->ticked_ns = now;
 	if (c->g.config.o.mode == SHMQ_GROUP_ORDERED)
 		share_out(c);
+	if (load_acquire(&c->g.file->current) != c->g.incarnation) /* current pairs seek; the next call follows */
+		return 0;
 	c->ticking = !c->settling;
 	for (unsigned i = 0; i < c->lane_count; i++) {
 		lane_raise(c, &c->lanes[i], true);
@@ -383,7 +396,12 @@ static inline int keep_up(struct shmq_group *c, uint64_t t, bool now)
 	if (t - c->looked_ns < TICK_NS)
 		return 0;
 	c->looked_ns = t;
-	return tick(c);
+	return tick(c, t);
+}
+
+int consumer_keep_up(struct shmq_group *c)
+{
+	return keep_up(c, coarse_ns(), false);
 }
 
 int shmq_group_renew(shmq_group *c)
@@ -409,6 +427,8 @@ static int lanes_next(struct shmq_group *c, struct shmq_delivery *d)
 		int r;
 
 		r = l->ended ? SHMQ_EMPTY : lane_next(c, l, d);
+		if (r == SHMQ_ECORRUPT && !log_attached(lane_log(c, l)))
+			l->ended = true; /* said once; the other partitions go on */
 		if (r != 0 || !l->read.open || l->row >= l->row_end)
 			c->turn = c->turn + 1 < c->lane_count ? c->turn + 1 : 0;
 		if (r != SHMQ_EMPTY)
@@ -439,6 +459,10 @@ int shmq_group_next(shmq_group *c, struct shmq_delivery *d)
 	if (c->g.q->forked)
 		return broker_check(c->g.q, true);
 	now = coarse_ns();
+	if (c->late_untold) {
+		c->late_untold = false;
+		return came_late(c);
+	}
 	r = keep_up(c, now, false);
 	if (r == 0 && (load_acquire(&c->g.file->current) != c->g.incarnation || /* current pairs seek */
 	               load_acquire(&c->g.file->config) != c->g.config.version)) /* config pairs alter */
@@ -485,11 +509,20 @@ static void forget_move(struct shmq_group *c, const struct in_hand *h)
 	size_t n = c->moved.used / sizeof *m;
 
 	for (size_t i = 0; i < n && h->lane->returns; i++)
-		if (m[i].to == h->offset) {
-			m[i] = m[n - 1];
+		if (m[i].to == h->offset) { /* in order: they are followed one after the other */
+			memmove(&m[i], &m[i + 1], (n - i - 1) * sizeof *m);
 			c->moved.used -= sizeof *m;
 			return;
 		}
+}
+
+static int not_ours(struct shmq_group *c, uint64_t offset)
+{
+	fail(&c->g.q->error, SHMQ_LATE,
+	     "group %s: message %llu is not this consumer's any more: its lease ran out, the group was moved, or the "
+	     "message is gone",
+	     c->g.name, (unsigned long long)offset);
+	return SHMQ_LATE;
 }
 
 /* The word of a delivery, if it is still ours: 0 or SHMQ_LATE. */
@@ -506,7 +539,8 @@ static int find_word(struct shmq_group *c, const struct shmq_delivery *d, struct
 		follow_moves(c, &partition, &incarnation, &offset);
 	if (incarnation == 0)
 		h->lane = lane_returns(c);
-	else if (incarnation == c->g.incarnation && partition + 1 < c->lane_count)
+	else if (incarnation == c->g.incarnation && partition + 1 < c->lane_count &&
+	         load_acquire(&c->g.file->current) == incarnation) /* current pairs seek */
 		h->lane = &c->lanes[partition];
 	else
 		h->lane = NULL;
@@ -519,9 +553,9 @@ static int find_word(struct shmq_group *c, const struct shmq_delivery *d, struct
 	    ((word_state(h->word) == WORD_WORKING && word_deliveries(h->word) == attempt) ||
 	     (word_state(h->word) == WORD_CLAIMED && word_deliveries(h->word) + 1 == attempt)))
 		return 0;
-	fail(&c->g.q->error, SHMQ_LATE, "group %s: message %llu was given to another consumer", c->g.name,
-	     (unsigned long long)d->message.offset);
-	return SHMQ_LATE;
+	if (h->lane != NULL && h->lane->in_hand > 0)
+		h->lane->in_hand--;
+	return not_ours(c, d->message.offset);
 }
 
 /* It has left our hands. */
@@ -531,6 +565,7 @@ static void put_down(struct shmq_group *c, const struct in_hand *h)
 
 	if (l->in_hand > 0)
 		l->in_hand--;
+	lane_leave_when_done(c, l);
 	if (c->moved.used > 0)
 		forget_move(c, h);
 	if (h->offset < l->cursor && word_state(h->word) != WORD_DONE)
@@ -545,11 +580,7 @@ static int set_word(struct shmq_group *c, struct in_hand *h, uint64_t next)
 
 	h->word = next;
 	put_down(c, h);
-	if (set)
-		return 0;
-	fail(&c->g.q->error, SHMQ_LATE, "group %s: message %llu was given to another consumer", c->g.name,
-	     (unsigned long long)h->offset);
-	return SHMQ_LATE;
+	return set ? 0 : not_ours(c, h->offset);
 }
 
 int shmq_group_start(shmq_group *c, struct shmq_delivery *d)
@@ -699,6 +730,7 @@ int dead_letter(struct shmq_group *c, struct lane *l, uint64_t offset, uint64_t 
 	if (r != 0)
 		return r;
 	meta.state = WORD_PARKED;
+	meta.letter = 0;
 	meta.low = 0;
 	meta.deliveries = (uint16_t)word_deliveries(*word);
 	meta.dead_ns = clock_ns(CLOCK_REALTIME);
@@ -797,7 +829,7 @@ static int renew_while_waiting(void *context)
 	/* The target may wait for us, who read it too, or in a circle. */
 	for (unsigned i = 0; i < c->lane_count; i++)
 		lane_raise(c, &c->lanes[i], true);
-	return shmq_group_renew(c);
+	return consumer_keep_up(c);
 }
 
 int shmq_group_settle(shmq_group *c, const struct shmq_delivery *d, shmq_pub *target,

@@ -43,10 +43,12 @@ struct lane {
 	uint64_t until;             /* SHMQ_CONSUME_EXIT_AT_END: the end that was there */
 	uint64_t found[FOUND_MAX];  /* offsets that a sweep has found */
 	unsigned found_count, found_next;
+	uint64_t hint_swept;        /* the claim hint as of the last sweep for what it had passed */
 	uint64_t stuck_floor;       /* where the floor stood at the last sweep, */
 	uint64_t tick_floor;        /* and a second ago */
 	uint64_t in_hand;           /* handed out and not settled */
 	bool owned;                 /* ordered: ours, when last looked at */
+	bool leaving;               /* ordered: to be given away when nothing of it is in hand */
 	bool resting;               /* ordered: given away to others, for a while */
 	bool ended;
 };
@@ -70,9 +72,10 @@ struct shmq_group {
 	struct rows rows;
 	struct column moved;       /* struct moved */
 	uint64_t returned_seen;    /* as of the last sweep of everything */
-	uint64_t swept_ns, renewed_ns, looked_ns; /* CLOCK_MONOTONIC_COARSE */
+	uint64_t swept_ns, renewed_ns, looked_ns, ticked_ns; /* CLOCK_MONOTONIC_COARSE */
 	uint64_t due_ms;           /* the next WAITING message, CLOCK_BOOTTIME; UINT64_MAX: none known */
 	bool sweep_cut;            /* the last sweep did not get to the end */
+	bool late_untold;          /* the lease was found broken while waiting */
 	bool settling;             /* in shmq_group_settle() */
 	bool ticking;              /* a second has passed since this was true last */
 	uint64_t share;            /* ordered: partitions that are ours to take */
@@ -108,6 +111,9 @@ static inline struct log *lane_log(struct shmq_group *c, struct lane *l)
 }
 
 /* group.c ------------------------------------------------------------------------------ */
+
+/* Renews the lease when it is time to, and does what is due once a second. 0, SHMQ_LATE, or what happened. */
+int consumer_keep_up(struct shmq_group *c);
 
 /* Makes a WORKING message of ours a dead letter. 0; SHMQ_FULL: it waits instead; SHMQ_LATE; or an error: it is still
  * ours. */
@@ -146,7 +152,7 @@ void frame_read_free(struct frame_read *r);
 /* group_settle.c ----------------------------------------------------------------------- */
 
 /* Publishes messages (at least one) to p's topic and settles s's input with that; the target of *s is filled in.
- * input: whose key chooses the partition. renew: called about once a second of waiting; what it returns but 0 ends
+ * input: whose key chooses the partition. renew: called all the time while it waits; what it returns but 0 ends
  * the wait. Results as shmq_group_settle(). */
 int settle_into(struct settle *s, shmq_pub *p, const struct shmq_message *input, const struct shmq_message *m,
                 size_t count, int64_t wait_ns, int (*renew)(void *context), void *context);

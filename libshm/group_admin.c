@@ -184,6 +184,8 @@ int shmq_group_info(shmq *q, const char *topic, const char *name, struct shmq_gr
 	info->options.filter = info->filter_text[0] != '\0' ? info->filter_text : NULL;
 	idle_ms = clock_ns(CLOCK_BOOTTIME) / 1000000 - load_acquire(&g.file->used_ms);
 	info->used_ns = clock_ns(CLOCK_REALTIME) - idle_ms * 1000000;
+	if (info->used_ns < info->created_ns) /* that is known to a millisecond only */
+		info->used_ns = info->created_ns;
 	members_each(&g, add_member, info);
 	returns_info(&g, info);
 	for (unsigned p = 0; logs != NULL && p < g.topic.options.partitions && r == 0; p++)
@@ -362,11 +364,10 @@ static int seek_places(struct group *g, const struct shmq_seek *to, struct windo
 			if (r != 0)
 				return r;
 			places[p] = group_place(&l, ring_head(&l, ring_end(&l)), to);
-			window_advance(&w, UINT64_MAX);
 			log_close(&l);
 		}
 		if (told != NULL)
-			told[p] = (struct shmq_group_place){window_floor(&w), places[p].offset};
+			told[p] = (struct shmq_group_place){window_reach(&w, UINT64_MAX), places[p].offset};
 	}
 	return 0;
 }
@@ -421,14 +422,20 @@ int shmq_group_pause(shmq *q, const char *topic, const char *name, bool paused)
 
 int shmq_group_delete(shmq *q, const char *topic, const char *name)
 {
-	struct group g;
-	int r = group_open_named(q, topic, name, true, &g);
+	struct group g = GROUP_NONE;
+	int r = broker_check(q, true);
 
-	if (r != 0)
-		return r;
-	if (!group_end(&g, 0))
+	g.q = q;
+	if (r == 0)
+		r = group_name_check(&q->error, name);
+	if (r == 0)
+		r = topic_open(q, topic, false, true, NULL, &g.topic);
+	if (r == 0) /* its other files may be damaged */
+		r = group_find_file(&g, name, true);
+	if (r == 0 && !group_end(&g, 0))
 		r = fail(&q->error, SHMQ_ENOENT, "no group %s in topic %s", name, topic);
-	group_sweep(&g.topic);
+	if (r == 0)
+		group_sweep(&g.topic);
 	group_close_files(&g);
 	return r;
 }

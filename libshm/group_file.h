@@ -37,6 +37,7 @@ struct group {
 	struct log returns;
 	struct tail returns_tail;
 	struct window returns_window;
+	uint64_t returns_full_ms; /* CLOCK_BOOTTIME: until then it is taken for full */
 };
 #define GROUP_NONE ((struct group){.topic = TOPIC_NONE, .map = MAP_NONE, .windows_map = MAP_NONE, .returns = LOG_NONE})
 

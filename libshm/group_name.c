@@ -5,6 +5,7 @@
 #include "bulk.h"
 #include "clock.h"
 #include "member.h"
+#include "release.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -61,7 +62,7 @@ static int word_open(struct group *g, unsigned reader, uint64_t word, bool writa
 	return r == 0 || r == SHMQ_ENOENT ? SHMQ_EMPTY : r;
 }
 
-int group_find(struct group *g, const char *name, bool writable)
+int group_find_file(struct group *g, const char *name, bool writable)
 {
 	uint64_t hash = bulk_hash(name, strlen(name)), used;
 	int r = SHMQ_EMPTY;
@@ -80,11 +81,20 @@ int group_find(struct group *g, const char *name, bool writable)
 			r = SHMQ_EMPTY;
 		}
 	}
+	if (r == SHMQ_EMPTY || r == SHMQ_ENOENT)
+		return fail(&g->q->error, SHMQ_ENOENT, "no group %s in topic %s", name, g->topic.name);
+	return r;
+}
+
+int group_find(struct group *g, const char *name, bool writable)
+{
+	int r = group_find_file(g, name, writable);
+
 	if (r == 0)
 		r = group_rest_open(g);
 	if (r < 0 && g->file != NULL)
 		file_close(g);
-	if (r == SHMQ_EMPTY || r == SHMQ_ENOENT)
+	if (r == SHMQ_ENOENT)
 		return fail(&g->q->error, SHMQ_ENOENT, "no group %s in topic %s", name, g->topic.name);
 	return r;
 }
@@ -127,7 +137,8 @@ static void others_free(struct group *g, uint64_t hash)
 	}
 }
 
-static bool name_stands(struct group *g, const char *name, uint64_t hash)
+/* Whether a GROUP word of the name stands there: 1, 0, or an error. */
+static int name_stands(struct group *g, const char *name, uint64_t hash)
 {
 	struct group other = {.q = g->q, .topic = g->topic, .map = MAP_NONE};
 	uint64_t used = readers_end(&g->topic);
@@ -135,16 +146,21 @@ static bool name_stands(struct group *g, const char *name, uint64_t hash)
 	for (unsigned i = 1; i < used; i++) {
 		uint64_t w = load_seq(&g->topic.bell->readers[i]);
 		bool same;
+		int r;
 
-		if (reader_word_state(w) != READER_GROUP || !reader_word_may_be(w, hash) ||
-		    word_open(&other, i, w, true) != 0)
+		if (reader_word_state(w) != READER_GROUP || !reader_word_may_be(w, hash))
+			continue;
+		r = word_open(&other, i, w, true);
+		if (r < 0)
+			return r;
+		if (r != 0)
 			continue;
 		same = strcmp(other.name, name) == 0;
 		file_close(&other);
 		if (same)
-			return true;
+			return 1;
 	}
-	return false;
+	return 0;
 }
 
 static int place_partition(struct group *g, const struct reader *r, unsigned partition,
@@ -156,9 +172,10 @@ static int place_partition(struct group *g, const struct reader *r, unsigned par
 	*place = (struct window_place){.offset = g->topic.first_offset};
 	if (topic_log_made(&g->topic, partition)) {
 		e = topic_log_open(&g->topic, partition, false, &l);
-		if (e != 0)
+		if (e != 0 && e != SHMQ_ECORRUPT) /* that: nobody can read it; the others can be */
 			return e;
-		*place = group_place(&l, ring_head(&l, ring_end(&l)), from);
+		if (e == 0)
+			*place = group_place(&l, ring_head(&l, ring_end(&l)), from);
 		log_close(&l);
 	}
 	*kicked = *kicked || !reader_gate_set(&g->topic.readers, r, partition, place->position);
@@ -210,9 +227,10 @@ static int make_once(struct group *g, const char *name, const struct group_confi
 		r = group_files_make(g, config, incarnation, places);
 	if (r == 0 && !kicked) {
 		others_free(g, hash);
-		if (name_stands(g, name, hash))
+		r = name_stands(g, name, hash);
+		if (r == 1)
 			r = SHMQ_EEXIST;
-		else if (reader_go_live(&g->topic.readers, &reader, READER_GROUP))
+		if (r == 0 && reader_go_live(&g->topic.readers, &reader, READER_GROUP))
 			return 0;
 	}
 	reader_release(&g->topic.readers, &reader);
@@ -351,13 +369,40 @@ static bool windows_there(struct group *g, uint64_t incarnation)
 	return faccessat(g->topic.dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* Decides about what is SETTLING in windows that are no longer current: a settler that looked at `current` before it
+ * was moved finds its announced position taken, or has linked. Its consumers find everything else late. */
+static int windows_settle(struct group *g, uint64_t incarnation)
+{
+	struct group old = *g;
+	int r;
+
+	old.windows_map = MAP_NONE;
+	old.windows = NULL;
+	r = group_windows_open(&old, incarnation);
+	for (unsigned p = 0; r >= 0 && p < old.topic.options.partitions; p++) {
+		struct window w;
+
+		group_window(&old, p, &w);
+		r = window_settle_all(&old, &w);
+	}
+	map_close(&old.windows_map);
+	return r < 0 && r != SHMQ_ENOENT ? r : 0;
+}
+
 int group_move_finish(struct group *g)
 {
 	uint64_t from = load_seq(&g->file->current), to = from + 1;
 	uint64_t w = load_seq(&g->topic.bell->readers[g->reader]);
+	int r;
 
-	if (!windows_there(g, to))
-		return 0;
+	if (!windows_there(g, to)) {
+		if (!windows_there(g, from - 1))
+			return 0;
+		r = windows_settle(g, from - 1); /* who moved the group died before it was done with that */
+		if (r == 0)
+			group_files_tidy(g, from, 0);
+		return r;
+	}
 	while (reader_word_state(w) == READER_GROUP && reader_word_group(w) == g->number &&
 	       reader_word_incarnation(w) == (from & 0xffff))
 		if (reader_retag(&g->topic.readers, g->reader, &w, to))
@@ -365,12 +410,14 @@ int group_move_finish(struct group *g)
 	if (reader_word_state(w) != READER_GROUP || reader_word_group(w) != g->number)
 		return group_gone(g);
 	readers_bump(&g->topic.readers); /* also for one that died behind its CAS */
-	cas_seq(&g->file->current, &from, to); /* seek:current */
-	group_files_tidy(g, to, 0);
+	cas_seq(&g->file->current, &from, to); /* seek:current, move:settle */
+	r = windows_settle(g, to - 1);
+	if (r == 0)
+		group_files_tidy(g, to, 0);
 	fetch_add_relaxed(&g->file->returned, 1);
 	bell_ring(&g->topic.bell->arrived);
 	bell_ring(&g->topic.bell->room);
-	return 0;
+	return r;
 }
 
 int group_move(struct group *g, const struct window_place *places, uint64_t *incarnation)
@@ -412,6 +459,26 @@ static bool number_stands(struct topic *t, uint64_t number)
 	return false;
 }
 
+/* Words of makers that died when their files were there already. */
+static void makers_bury(struct topic *t)
+{
+	struct group g = {.q = t->q, .topic = *t, .map = MAP_NONE};
+	uint64_t used = readers_end(t);
+
+	for (unsigned i = 1; i < used; i++) {
+		uint64_t w = load_seq(&t->bell->readers[i]);
+
+		if (reader_word_state(w) != READER_TENTATIVE)
+			continue;
+		g.number = reader_word_group(w);
+		if (group_file_open(&g, false) != 0)
+			continue;
+		if (!session_alive(&t->q->place, g.file->creator))
+			reader_free(&t->readers, i, w);
+		file_close(&g);
+	}
+}
+
 void group_sweep(struct topic *t)
 {
 	int fd = openat(t->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -422,6 +489,7 @@ void group_sweep(struct topic *t)
 		close(fd);
 	if (d == NULL)
 		return;
+	makers_bury(t);
 	/* A file is there only after its number stood in a word: one that does not stand there now is over. */
 	while ((entry = readdir(d)) != NULL)
 		if (strncmp(entry->d_name, "group.", 6) == 0 &&

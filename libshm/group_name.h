@@ -25,6 +25,9 @@ int group_name_check(struct error *e, const char *name);
 /* Opens the live group of a name in g->topic: g->number, g->reader, and its files. 0, SHMQ_ENOENT, or an error. */
 int group_find(struct group *g, const char *name, bool writable);
 
+/* The same, but opens group.L only: what else it has may be damaged. */
+int group_find_file(struct group *g, const char *name, bool writable);
+
 /* Makes it, and opens it. 0, SHMQ_EEXIST (another was faster), or an error. */
 int group_make(struct group *g, const char *name, const struct group_config *config,
                const struct shmq_seek *from);

@@ -2,11 +2,7 @@
 /* group_settle.c - publishing what was made from a message, and acking it with that: exactly once. */
 #include "group.h"
 
-#include "clock.h"
 #include "publish.h"
-
-#define SLICE_MAX_NS INT64_C(10000000000) /* of a wait for room: the lease is renewed in between */
-#define SLICE_FIRST_NS 20000000 /* the first: then those who wait for us are told how far we are */
 
 /* The partition that all messages go to. 0 or SHMQ_EDATA. */
 static int choose_partition(struct shmq_pub *p, const struct shmq_message *input, const struct shmq_message *m,
@@ -29,23 +25,21 @@ static int choose_partition(struct shmq_pub *p, const struct shmq_message *input
 	return 0;
 }
 
-/* Bytes of the frame, with room for what may be linked in its place. */
-static int frame_cost(struct shmq_pub *p, const struct settle *s, const struct shmq_message *m, size_t count,
-                      size_t *cost)
+/* Bytes of the frame, with what it says of its input and with room for what may be linked in its place. */
+static int frame_cost(struct shmq_pub *p, const struct shmq_message *m, size_t count, size_t *cost)
 {
 	struct rows sum = {0};
-	int r = settle_describe(s, &sum);
+	size_t plain = 0;
+	int r = 0;
 
-	*cost = 0;
 	for (size_t i = 0; i < count && r == 0; i++) {
-		*cost = rows_cost_with(&sum, &m[i]);
+		plain = rows_cost_with(&sum, &m[i]);
 		r = rows_count(&sum, &m[i]);
 	}
-	rows_free(&sum);
-	if (r == SHMQ_ENOMEM)
-		return fail(&p->q->error, r, "no private memory");
-	*cost = ALIGN_UP(*cost, FRAME_ALIGN) + SETTLE_ROOM;
-	return r < 0 || *cost > p->topic.options.pool_bytes / 4 ? pub_too_large(p, *cost) : 0;
+	if (r < 0 || plain > p->topic.options.pool_bytes / 4)
+		return pub_too_large(p, plain);
+	*cost = ALIGN_UP(plain + FRAME_META_ROOM, FRAME_ALIGN) + SETTLE_ROOM;
+	return 0;
 }
 
 static int frame_build(struct shmq_pub *p, struct pub_lane *l, const struct settle *s, const struct shmq_message *m,
@@ -94,40 +88,29 @@ static int settle_once(struct shmq_pub *p, struct pub_lane *l, struct settle *s,
 int settle_into(struct settle *s, shmq_pub *p, const struct shmq_message *input, const struct shmq_message *m,
                 size_t count, int64_t wait_ns, int (*renew)(void *context), void *context)
 {
-	uint64_t start = clock_ns(CLOCK_BOOTTIME), now = start;
-	int64_t before = p->wait_ns, most = s->g->config.o.lease_ns / 3, slice = SLICE_FIRST_NS;
+	int64_t before = p->wait_ns;
 	unsigned partition = 0;
 	struct pub_lane *l;
-	size_t cost;
+	size_t cost = 0;
 	int r = shmq_pub_idle(p);
 
 	if (r == 0)
 		r = choose_partition(p, input, m, count, &partition);
 	if (r == 0)
-		r = frame_cost(p, s, m, count, &cost);
+		r = frame_cost(p, m, count, &cost);
 	if (r == 0)
 		r = lane_open(p, partition, &l);
 	if (r != 0)
 		return r;
-	if (most > SLICE_MAX_NS)
-		most = SLICE_MAX_NS;
 	s->topic = &p->topic;
 	s->log = &l->log;
 	s->tail = &l->tail;
 	s->hold = &l->hold;
-	do {
-		int64_t left = wait_ns == SHMQ_FOREVER ? slice : wait_ns - (int64_t)(now - start);
-
-		p->wait_ns = left < slice ? (left > 0 ? left : 1) : slice;
-		r = settle_once(p, l, s, m, count, cost);
-		now = clock_ns(CLOCK_BOOTTIME);
-		if (r == SHMQ_TIMEOUT && (wait_ns == SHMQ_FOREVER || (int64_t)(now - start) < wait_ns)) {
-			r = renew(context);
-			if (r == 0)
-				r = SHMQ_EMPTY;
-			slice = most;
-		}
-	} while (r == SHMQ_EMPTY);
+	p->wait_ns = wait_ns;
+	p->keep = renew;
+	p->keep_context = context;
+	r = settle_once(p, l, s, m, count, cost);
+	p->keep = NULL;
 	p->wait_ns = before;
 	return r;
 }

@@ -20,6 +20,8 @@ static bool lane_has_more(struct shmq_group *c, struct lane *l)
 		return l->owned && (l->in_hand == 0 || (c->flags & SHMQ_CONSUME_PIPELINED)) &&
 		       ring_look(&l->log, l->end_seen) != SHMQ_EMPTY;
 	hint = load_seq(&l->window.line->claim_hint);
+	if (hint != l->hint_swept) /* another has claimed more than it may have come to */
+		return true;
 	position = claim_position(hint, ring_head(&l->log, l->gate_position));
 	return ring_look(&l->log, position) != SHMQ_EMPTY && position + 1 != l->full_at;
 }
@@ -31,11 +33,12 @@ static bool something(void *context)
 	for (size_t i = 0; i < w->count; i++) {
 		struct shmq_group *c = w->groups[i];
 
-		if (load_seq(&c->g.file->returned) != c->returned_seen || /* sleep pairs tell */
-		    load_acquire(&c->g.file->current) != c->g.incarnation || !group_live(&c->g) || !topic_live(&c->g.topic))
+		if (load_acquire(&c->g.file->current) != c->g.incarnation || !group_live(&c->g) || !topic_live(&c->g.topic))
 			return true;
-		if (load_acquire(&c->g.file->paused) != 0)
+		if (load_seq(&c->g.file->paused) != 0)
 			continue;
+		if (load_seq(&c->g.file->returned) != c->returned_seen) /* sleep pairs tell */
+			return true;
 		if (c->due_ms != UINT64_MAX && boot_ms() >= c->due_ms)
 			return true;
 		for (unsigned k = 0; k + 1 < c->lane_count; k++)
@@ -50,9 +53,14 @@ static int check(void *context)
 	const struct waiting *w = context;
 	int r = 0;
 
-	for (size_t i = 0; i < w->count && (r == 0 || r == SHMQ_LATE); i++)
-		r = shmq_group_renew(w->groups[i]);
-	return r == SHMQ_LATE ? 0 : r; /* the next call says so, where it matters */
+	for (size_t i = 0; i < w->count && r == 0; i++) {
+		r = consumer_keep_up(w->groups[i]);
+		if (r == SHMQ_LATE) { /* the next call says so */
+			w->groups[i]->late_untold = true;
+			r = 0;
+		}
+	}
+	return r;
 }
 
 static atomic_u32 *bell(void *context, size_t i)
@@ -68,7 +76,7 @@ static int64_t until_due(const struct waiting *w, int64_t wait_ns)
 	for (size_t i = 0; i < w->count; i++) {
 		uint64_t due = w->groups[i]->due_ms;
 
-		if (due != UINT64_MAX && (due <= now || (due - now) * 1000000 < (uint64_t)wait_ns))
+		if (load_acquire(&w->groups[i]->g.file->paused) == 0 && due != UINT64_MAX && (due <= now || (due - now) * 1000000 < (uint64_t)wait_ns))
 			wait_ns = due <= now ? 0 : (int64_t)((due - now) * 1000000);
 	}
 	return wait_ns;
@@ -89,6 +97,16 @@ int shmq_group_wait(shmq_group *const *groups, size_t count, int64_t wait_ns)
 	w.no_spin = (groups[0]->flags & SHMQ_CONSUME_NO_SPIN) != 0;
 	w.relaxes = &groups[0]->relaxes;
 	w.checked_ns = &groups[0]->linked_ns;
+	w.check_ns = BELL_NAP_NS;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t third = (uint64_t)groups[i]->g.config.o.lease_ns / 3;
+
+		if (third < w.check_ns)
+			w.check_ns = third;
+	}
+	r = check(&context); /* also for who only ever waits */
+	if (r != 0)
+		return r;
 	due = until_due(&context, wait_ns);
 	r = wait_for(&w, due);
 	return r == SHMQ_TIMEOUT && due < wait_ns ? 0 : r;

@@ -49,12 +49,22 @@ void intent_write(struct intent *i, uint64_t seq, const struct intent_view *v)
 	store_relaxed(&f->partition_offset, v->partition << 56 | v->offset);
 }
 
+/* Fields that are not damaged: the position is the end, or before it, and both words fit there. */
+static bool view_valid(const struct log *l, const struct intent_view *v)
+{
+	return ring_word_fits(l, v->position, v->frame_word) && ring_word_fits(l, v->position, v->null_word) &&
+	       v->frame_word != v->null_word && v->position <= ring_end(l);
+}
+
 /* ARMED: 1 linked, 0 not and never will be, -1 look again. */
 static int resolve_armed(struct log *l, struct intent *i, uint64_t c, const struct intent_view *v)
 {
-	enum ring_at at = ring_at(l, v->position, v->frame_word);
+	enum ring_at at;
 	uint64_t was = c;
 
+	if (!view_valid(l, v))
+		return 0; /* damage: it is rather done again than lost */
+	at = ring_at(l, v->position, v->frame_word);
 	if (at == RING_AT_NOTHING) {
 		ring_link_at(l, v->position, v->null_word);
 		at = ring_at(l, v->position, v->frame_word);
@@ -103,7 +113,7 @@ void intent_close(struct log *l, unsigned slot)
 		if (intent_state(c) != INTENT_ARMED)
 			return;
 	} while (!intent_read(i, c, &v));
-	if (ring_at(l, v.position, v.frame_word) == RING_AT_NOTHING)
+	if (view_valid(l, &v) && ring_at(l, v.position, v.frame_word) == RING_AT_NOTHING)
 		ring_link_at(l, v.position, v.null_word);
 }
 

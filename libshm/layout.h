@@ -608,7 +608,8 @@ struct member {
 	atomic_u64 target_topic, target_log; /* log of the open settle: partition + 1, or TARGET_RETURNS; changed
 	                                        only when no word of this member is SETTLING */
 	atomic_u64 delivered, acked, redelivered, dead_lettered, dropped, filtered; /* never go down */
-	atomic_u64 spare[6];
+	atomic_u64 consumes; /* 0: it only settles dead letters */
+	atomic_u64 spare[5];
 };
 _Static_assert(sizeof(struct member) == SLOT_ENTRY_BYTES, "an entry");
 #define TARGET_RETURNS (1ULL << 32)
@@ -625,6 +626,7 @@ struct group_file {
 	atomic_u64 paused;   /* 1: consumers claim nothing */
 	atomic_u64 used_ms;  /* CLOCK_BOOTTIME when a consumer was last here; CAS-max */
 	atomic_u64 returns_full; /* how often there was no room in the return log */
+	atomic_u64 looked_ms; /* CLOCK_BOOTTIME when somebody last looked at the leases; too low: once more */
 	_Alignas(64) atomic_u64 current;  /* incarnation I; its low 16 bits are those of the reader word */
 	_Alignas(64) atomic_u64 returned; /* goes up whenever a message comes back: sleepers look for it */
 	struct head_line returns_head;    /* head of the return log */
@@ -704,6 +706,10 @@ struct frame {
 };
 _Static_assert(sizeof(struct frame) == 64, "one cache line");
 
+/* A frame with META may be so much longer than a quarter of the pool: a message of the largest size can be
+ * settled. */
+#define FRAME_META_ROOM 128u
+
 enum meta_type {
 	META_SETTLES = 1, /* struct meta_settles: linking this frame is acking that message */
 	META_RETURN = 2,  /* struct meta_return, then text: the frame's only row is a group's returned message */
@@ -726,7 +732,8 @@ struct meta_return {
 	uint32_t origin_partition;
 	int32_t status;
 	uint32_t text_bytes, spare;
+	uint64_t letter; /* of a dead letter that was moved: 1 + the offset it had first; else 0 */
 };
-_Static_assert(sizeof(struct meta_return) == 64, "as drawn");
+_Static_assert(sizeof(struct meta_return) == 72, "as drawn");
 
 #endif

@@ -5,6 +5,8 @@
 #include "clock.h"
 #include "release.h"
 
+#define LOOK_PAUSE_MS 400u /* of all consumers of a group, less than the tick of one */
+
 static uint64_t now_ms(void)
 {
 	return clock_ns(CLOCK_BOOTTIME) / 1000000;
@@ -71,7 +73,7 @@ static int lease_begin(struct group *g, struct self *self)
 	return 0;
 }
 
-int member_join(struct group *g, struct self *self)
+int member_join(struct group *g, struct self *self, bool consumes)
 {
 	unsigned slot = g->q->session.slot;
 	enum lease_state state;
@@ -87,10 +89,13 @@ int member_join(struct group *g, struct self *self)
 		return fail(&g->q->error, SHMQ_EINVAL, "this broker handle has a consumer of group %s already",
 		            g->name);
 	/* The session that was in this slot before is dead, for the slot is ours: nothing new of it comes. */
-	r = slot_give_back(g, slot, UINT64_MAX, true);
+	r = group_windows_refresh(g);
+	if (r >= 0)
+		r = slot_give_back(g, slot, UINT64_MAX, true);
 	if (r < 0)
 		return r;
 	*self = (struct self){.slot = slot, .entry = member_at(g, slot)};
+	store_relaxed(&self->entry->consumes, consumes); /* relaxed: with the lease below */
 	store_release(&self->entry->session, g->q->session.id);
 	return lease_begin(g, self);
 }
@@ -144,6 +149,7 @@ bool member_is_broken(const struct group *g, uint64_t owner)
 struct looking {
 	struct group *g;
 	uint64_t now_ms;
+	bool late_too;
 	unsigned broken, alive;
 };
 
@@ -156,7 +162,7 @@ static bool look_after(void *context, unsigned slot, struct member *m)
 	(void)slot;
 	if (lease_state(w) != LEASE_LIVE || session == l->g->q->session.id)
 		return true;
-	if (lease_until_ms(w) >= l->now_ms && session_alive(&l->g->q->place, session))
+	if ((!l->late_too || lease_until_ms(w) >= l->now_ms) && session_alive(&l->g->q->place, session))
 		return true;
 	/* Renewed meanwhile, or the lease of the slot's next session: then the CAS fails. */
 	if (cas_seq(&m->lease, &w, lease_make(lease_seq(w), lease_until_ms(w), LEASE_BROKEN))) /* break:lease */
@@ -164,14 +170,17 @@ static bool look_after(void *context, unsigned slot, struct member *m)
 	return true;
 }
 
-unsigned members_look_after(struct group *g)
+void members_look_after(struct group *g, bool late_too)
 {
-	struct looking l = {.g = g, .now_ms = now_ms()};
+	struct looking l = {.g = g, .now_ms = now_ms(), .late_too = late_too};
+	uint64_t before = load_relaxed(&g->file->looked_ms); /* relaxed: it only saves work */
 
+	/* A test of each lock by each consumer would be their number squared. */
+	if (l.now_ms - before < LOOK_PAUSE_MS || !cas_acq_rel(&g->file->looked_ms, &before, l.now_ms))
+		return;
 	members_each(g, look_after, &l);
 	if (l.broken > 0)
 		group_tell(g);
-	return l.broken;
 }
 
 static bool count_alive(void *context, unsigned slot, struct member *m)
@@ -180,7 +189,7 @@ static bool count_alive(void *context, unsigned slot, struct member *m)
 	uint64_t w = load_seq(&m->lease); /* lease pairs break */
 
 	(void)slot;
-	if (lease_state(w) == LEASE_LIVE && lease_until_ms(w) >= l->now_ms &&
+	if (lease_state(w) == LEASE_LIVE && lease_until_ms(w) >= l->now_ms && load_relaxed(&m->consumes) != 0 &&
 	    session_alive(&l->g->q->place, load_acquire(&m->session)))
 		l->alive++;
 	return true;

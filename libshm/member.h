@@ -21,8 +21,8 @@ struct self { /* one's own membership */
 	struct member *entry;
 };
 
-/* Becomes a member: what the last session in our slot left in this group is given back first. 0 or an error. */
-int member_join(struct group *g, struct self *self);
+/* Becomes a member (who does not consume holds what it settles only): what the last session in our slot left in this group is given back first. 0 or an error. */
+int member_join(struct group *g, struct self *self, bool consumes);
 
 /* Moves `until` to now + lease. False: the lease was broken. */
 bool member_renew(struct group *g, const struct self *self);
@@ -44,10 +44,11 @@ void member_leave(struct group *g, struct self *self);
 /* Whether what `owner` (of a word) holds is nobody's any more. Only looks at the lease. */
 bool member_is_broken(const struct group *g, uint64_t owner);
 
-/* Breaks the leases that have run out or whose sessions are dead. How many were broken now. */
-unsigned members_look_after(struct group *g);
+/* Breaks the leases of dead sessions, and (late_too) those that have run out. One consumer does it for all of them,
+ * about twice a second. */
+void members_look_after(struct group *g, bool late_too);
 
-/* How many leases stand, and pid of one of them (for sentences). */
+/* How many consumers' leases stand. */
 unsigned members_alive(const struct group *g);
 
 static inline struct member *member_at(const struct group *g, unsigned slot)

@@ -11,6 +11,7 @@
 struct wait {
 	uint64_t start_ns, deadline_ns; /* CLOCK_BOOTTIME; 0: not started / no limit */
 	uint64_t looked_ns, watched_ns; /* last look; time in which somebody looked */
+	uint64_t expired_ns;            /* when it was last looked whether a group is idle; kept */
 	struct reader_seen *seen;       /* readers at the start; NULL: no memory for it; kept */
 	bool told;
 };
@@ -54,6 +55,8 @@ struct shmq_pub {
 	struct pub_lane *lanes; /* [options.partitions] */
 	struct lines lines;
 	uint64_t linked, dropped; /* messages */
+	int (*keep)(void *context); /* NULL, or called while it waits for room: not 0 ends the wait with that */
+	void *keep_context;
 	uint64_t stamp_ns, stamp_ticks; /* the last time read, and when */
 };
 

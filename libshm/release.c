@@ -122,12 +122,25 @@ static int window_give_back(struct group *g, const struct window *w, unsigned sl
 	return given;
 }
 
+int window_settle_all(struct group *g, const struct window *w)
+{
+	uint64_t backed = load_acquire(&w->line->words_reserved), floor = window_floor(w);
+	int r = 0;
+
+	for (uint64_t i = 0; i < backed && i < w->count && r >= 0; i++) {
+		uint64_t offset = floor + ((i - (floor - w->base)) & (w->count - 1)), word;
+
+		while (r >= 0 && window_look(w, offset, &word) == SAYS_HELD && word_is_settling(word))
+			r = word_resolve(g, w, offset, word, NULL);
+	}
+	return r < 0 ? r : 0;
+}
+
 int slot_give_back(struct group *g, unsigned slot, uint64_t seq, bool charge)
 {
-	int given = 0, r = group_windows_refresh(g);
+	int given = 0, r;
 
-	if (r >= 0)
-		given = r = window_give_back(g, &g->returns_window, slot, seq, charge);
+	given = r = window_give_back(g, &g->returns_window, slot, seq, charge);
 	for (unsigned p = 0; p < g->topic.options.partitions && r >= 0; p++) {
 		struct window w;
 

@@ -18,8 +18,13 @@ int word_give_back(struct group *g, const struct window *w, uint64_t offset, uin
 int word_resolve(struct group *g, const struct window *w, uint64_t offset, uint64_t word, struct log *target);
 
 /* Gives back all words of a session slot in all windows; seq: of this lease only, UINT64_MAX: of any; charge: what
- * was begun stays counted. 0 or an error. Only for the slot's session. */
+ * was begun stays counted. 0 or an error. In the incarnation that is open. Only for the
+ * slot's session. */
 int slot_give_back(struct group *g, unsigned slot, uint64_t seq, bool charge);
+
+/* Decides about every word that is settling, whoever holds it: of windows that are not used any more. 0 or an
+ * error. */
+int window_settle_all(struct group *g, const struct window *w);
 
 /* Opens a group by its numbers, and the windows of one incarnation (0: of the current one). 0, SHMQ_ENOENT, or an
  * error: *out is to be closed with group_close_files() in any case. */

@@ -6,12 +6,14 @@
  * log is a ring of twice the rows that it has room for; when the place of one that still lives is needed, that
  * one is moved to the end: then at least half of what is passed is free.
  */
+#include "clock.h"
 #include "group.h"
 #include "reclaim.h"
 
 #include <string.h>
 
-#define MOVES_MAX 64u /* rows moved to make room for one */
+#define MOVES_MAX     16u  /* rows moved to make room for one */
+#define FULL_PAUSE_MS 100u /* until room is looked for again where there was none */
 
 bool returns_meta(const struct frame_read *read, struct meta_return *meta, const unsigned char **text)
 {
@@ -89,9 +91,16 @@ static int oldest_move(struct group *g, struct self *self)
 	struct meta_return meta;
 	const unsigned char *text;
 	struct shmq_message m;
-	enum word_says says = window_look(w, offset, &word);
+	enum word_says says;
+	uint64_t end;
 	bool ours = false;
-	int r = row_read(g, &g->returns, offset, &read, &m);
+	int r;
+
+	/* Done by now, perhaps: what would be the next row is nobody's business yet. */
+	if (offset >= log_known_end(&g->returns, &end).offset)
+		return 1;
+	says = window_look(w, offset, &word);
+	r = row_read(g, &g->returns, offset, &read, &m);
 
 	if (r == 0 && !returns_meta(&read, &meta, &text))
 		r = SHMQ_ECORRUPT;
@@ -117,12 +126,17 @@ static int oldest_move(struct group *g, struct self *self)
 		word = mine;
 	}
 	if (r == 0 && says == SAYS_HELD && (word_state(word) == WORD_PARKED || ours)) {
-		if (word_state(word) == WORD_PARKED)
+		if (word_state(word) == WORD_PARKED) {
 			meta.state = WORD_PARKED;
+			if (meta.letter == 0) /* it keeps its id */
+				meta.letter = offset + 1;
+		}
 		s.word = word;
 		r = link_row(g, &rows, &s, &m, &meta, text, NULL);
-		if (r != 0 && word_state(s.word) == WORD_WORKING)
-			word_give_back(g, w, offset, s.word);
+		if (r != 0 && word_state(s.word) == WORD_WORKING) /* as it was */
+			window_set(w, offset, s.word,
+			           window_next(w, offset, s.word, word_tag(s.word), word_deliveries(s.word),
+			                       WORD_WAITING, meta.low));
 		r = r == 0 || r == SHMQ_LATE ? 1 : r == SHMQ_FULL ? 0 : r;
 	} else if (r >= 0) {
 		r = 0;
@@ -132,8 +146,8 @@ static int oldest_move(struct group *g, struct self *self)
 	return r;
 }
 
-/* Room for one more row within the capacity: 0, SHMQ_FULL, or an error. */
-static int room_make(struct group *g, struct self *self)
+/* Room for one more row within the capacity, `more` than there are: 0, SHMQ_FULL, or an error. */
+static int room_make(struct group *g, struct self *self, unsigned more)
 {
 	struct log *l = &g->returns;
 
@@ -143,7 +157,7 @@ static int room_make(struct group *g, struct self *self)
 		int r;
 
 		if (end - floor >= g->config.o.returns_rows &&
-		    rows_alive(g, known.offset) >= g->config.o.returns_rows)
+		    rows_alive(g, known.offset) + more > g->config.o.returns_rows)
 			return SHMQ_FULL;
 		if (end - floor < n - n / 4 && extents_free(l, floor) * 4 >= l->extent_count)
 			return 0;
@@ -228,12 +242,15 @@ int returns_put(struct group *g, struct self *self, struct rows *rows, const str
 	                   .word = *word,
 	                   .partition = partition,
 	                   .incarnation = incarnation};
-	int r = room_make(g, self);
+	uint64_t now = clock_ns(CLOCK_BOOTTIME) / 1000000;
+	int r = now < g->returns_full_ms ? SHMQ_FULL : room_make(g, self, incarnation != 0);
 
 	if (r == 0)
 		r = link_row(g, rows, &s, m, meta, text, new_offset);
 	*word = s.word;
 	if (r == SHMQ_FULL || r == SHMQ_ENOSPACE) {
+		if (now >= g->returns_full_ms) /* it cost enough to find out */
+			g->returns_full_ms = now + FULL_PAUSE_MS;
 		fetch_add_relaxed(&g->file->returns_full, 1); /* a figure */
 		return SHMQ_FULL;
 	}

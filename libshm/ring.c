@@ -292,7 +292,8 @@ static int read_header(struct error *e, const struct log *l, uint64_t position,
 	racy_copy_line(c->data, at);
 	if (!header_ok(f) || f->position != position)
 		return passed(l, position) ? SHMQ_OVERRUN : frame_damaged(e, l, position, "header");
-	if (f->length < sizeof *f || f->length > l->pool_bytes / 4 || /* publishers make no longer one */
+	if (f->length < sizeof *f || /* publishers make no longer one */
+	    f->length > l->pool_bytes / 4 + (f->flags & FRAME_META ? FRAME_META_ROOM : 0) ||
 	    f->length > l->pool_bytes - (uint64_t)((const unsigned char *)at - l->pool) ||
 	    !span_reserved(l, (uint64_t)((const unsigned char *)at - l->pool), f->length))
 		return passed(l, position) ? SHMQ_OVERRUN : frame_damaged(e, l, position, "length");
@@ -344,7 +345,7 @@ bool ring_span(const struct log *l, uint64_t position, uint64_t *at, uint64_t *b
 	racy_copy(&copy, f, sizeof copy);
 	*at = (uint64_t)((const unsigned char *)f - l->pool);
 	/* Frames without a valid header (or being overwritten just now) may be of any length. */
-	*bytes = header_ok(&copy) && copy.position == position ? copy.length : l->pool_bytes / 4;
+	*bytes = header_ok(&copy) && copy.position == position ? copy.length : l->pool_bytes / 4 + FRAME_META_ROOM;
 	return true;
 }
 
@@ -530,6 +531,12 @@ int ring_place(struct error *e, struct log *l, struct tail *t, struct frame *f, 
 uint64_t ring_word_at(const struct log *l, uint64_t position, uint64_t unit)
 {
 	return slot_word(lap_of(l, position), unit);
+}
+
+bool ring_word_fits(const struct log *l, uint64_t position, uint64_t word)
+{
+	return slot_word_lap(word) == lap_of(l, position) &&
+	       slot_word_unit(word) * FRAME_ALIGN + sizeof(struct frame) <= l->pool_bytes;
 }
 
 enum ring_at ring_at(const struct log *l, uint64_t position, uint64_t word)

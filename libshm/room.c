@@ -115,16 +115,21 @@ static bool made_way(struct shmq_pub *p, struct pub_lane *l, const struct holder
 		return true;
 	if (p->topic.options.full == SHMQ_FULL_DROP_OLD && drop_old(p, l, drop_to))
 		return true;
-	return holder->word != 0 && reader_stands(rs, holder, partition, now, OVERRUN_NS) &&
-	       (reader_push_aside(rs, holder, partition) ||
-	        group_expire(&p->topic, holder->index, holder->word));
+	if (holder->word == 0 || !reader_stands(rs, holder, partition, now, OVERRUN_NS))
+		return false;
+	if (reader_push_aside(rs, holder, partition))
+		return true;
+	if (now - l->wait.expired_ns < OVERRUN_NS) /* it opens files, and tests who is alive */
+		return false;
+	l->wait.expired_ns = now;
+	return group_expire(&p->topic, holder->index, holder->word);
 }
 
 static void wait_begin(struct shmq_pub *p, struct pub_lane *l, uint64_t now)
 {
 	struct wait *w = &l->wait;
 
-	*w = (struct wait){.start_ns = now, .looked_ns = now, .seen = w->seen};
+	*w = (struct wait){.start_ns = now, .looked_ns = now, .expired_ns = w->expired_ns, .seen = w->seen};
 	if (p->wait_ns != SHMQ_FOREVER)
 		w->deadline_ns = now + (uint64_t)p->wait_ns;
 	if (w->seen == NULL)
@@ -172,6 +177,9 @@ int pub_wait(struct shmq_pub *p, struct pub_lane *l, const struct holder *holder
 		w->told = true;
 		tell(p, l, holder);
 	}
+	r = p->keep != NULL ? p->keep(p->keep_context) : 0;
+	if (r != 0)
+		return r;
 	r = nap(p, l, holder, w->deadline_ns, now);
 	return r != 0 ? r : topic_check_linked(&p->topic);
 }

@@ -161,6 +161,20 @@ static int withdraw(struct attempt *a, int r)
 	return r;
 }
 
+/* Whether the group was moved to another incarnation since: then the message is not ours to settle. Behind the CAS to
+ * SETTLING: whoever moves the group decides about what is SETTLING there, behind the CAS of `current`. */
+static bool moved_away(const struct settle *s)
+{
+	return s->incarnation != 0 && load_seq(&s->g->file->current) != s->incarnation; /* settle:move */
+}
+
+/* Nobody links anything at the announced position any more: its empty frame's memory is used, or free. */
+static void close_position(struct attempt *a)
+{
+	ring_link_at(a->s->log, a->v.position, a->v.null_word);
+	note_taken(a);
+}
+
 static int link_armed(struct attempt *a)
 {
 	struct settle *s = a->s;
@@ -209,13 +223,17 @@ int settle_link(struct settle *s, struct frame *f)
 	if (!window_set(s->window, s->offset, s->word, a.held)) {
 		/* Who buries a session that was in our slot before may be about to close the position: it is closed
 		   before the memory of the empty frame can be used for anything else. */
-		ring_link_at(s->log, a.v.position, a.v.null_word);
-		note_taken(&a);
+		close_position(&a);
 		intent_rest(&a);
 		hold_use(&a);
 		return SHMQ_LATE;
 	}
-	r = link_armed(&a);
+	if (moved_away(s)) {
+		close_position(&a);
+		r = withdraw(&a, SHMQ_LATE);
+	} else {
+		r = link_armed(&a);
+	}
 	hold_use(&a);
 	return r;
 }

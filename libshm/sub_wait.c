@@ -51,7 +51,8 @@ static atomic_u32 *bell(void *context, size_t i)
 int shmq_sub_wait(shmq_sub *const *subs, size_t count, int64_t wait_ns)
 {
 	struct waiting context = {subs, count};
-	struct waiter w = {.context = &context, .count = count, .bell = bell, .something = something, .check = check};
+	struct waiter w = {.context = &context, .count = count, .bell = bell, .something = something, .check = check,
+	                   .check_ns = BELL_NAP_NS};
 
 	if (count == 0 || count > BELLS_MAX)
 		return SHMQ_EINVAL;

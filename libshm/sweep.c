@@ -54,8 +54,8 @@ static bool look_at(struct shmq_group *c, struct lane *l, uint64_t offset, bool 
 	if (says == SAYS_FREE && l->returns) {
 		int r = returns_wake_word(&c->g, offset, word, &c->moving);
 
-		if (r == SHMQ_ECORRUPT) /* met, and told, by who takes it */
-			window_set(&l->window, offset, word, window_done(&l->window, offset, word));
+		if (r == SHMQ_ECORRUPT) /* passed over, and told, by who takes it */
+			found(l, offset);
 		if (r < 0)
 			return r == SHMQ_ECORRUPT;
 		says = window_look(&l->window, offset, &word);
@@ -80,11 +80,13 @@ static bool look_at(struct shmq_group *c, struct lane *l, uint64_t offset, bool 
 
 int lane_sweep(struct shmq_group *c, struct lane *l, bool free_too)
 {
-	uint64_t limit, now = boot_ms(), floor;
-	int r = lane_open_log(c, l);
+	uint64_t limit, now = boot_ms(), floor, hint = load_seq(&l->window.line->claim_hint);
+	int r = l->ended ? SHMQ_EMPTY : lane_open_log(c, l);
 
+	if (r == SHMQ_EMPTY || r == SHMQ_ECORRUPT) /* that: said by who takes from it */
+		return 0;
 	if (r != 0)
-		return r == SHMQ_EMPTY ? 0 : r;
+		return r;
 	if (!l->returns && c->g.config.o.mode == SHMQ_GROUP_ORDERED)
 		return 0; /* its owner looks at each word in its turn */
 	l->found_count = l->found_next = 0;
@@ -99,6 +101,8 @@ int lane_sweep(struct shmq_group *c, struct lane *l, bool free_too)
 			break;
 	}
 	l->stuck_floor = floor;
+	if (free_too && l->found_count < FOUND_MAX)
+		l->hint_swept = hint;
 	return 0;
 }
 
@@ -120,6 +124,11 @@ int sweep_if_needed(struct shmq_group *c, uint64_t now, bool idle)
 	for (unsigned i = 0; i < c->lane_count && r == 0; i++) {
 		struct lane *l = &c->lanes[i];
 		bool stuck = l->stuck_floor == window_floor(&l->window);
+		bool moved = !l->returns && load_seq(&l->window.line->claim_hint) != l->hint_swept;
+
+		/* Nothing has come back, and nothing was passed since the last look. */
+		if (!changed && !moved && !(stuck && !idle))
+			continue;
 
 		/* Others that live may still come to what the hint has passed: they are left the time for it, but
 		   for one that has nothing else to do. */

@@ -225,7 +225,14 @@ static void lane_damaged(struct shmq_group *c, struct lane *l, uint64_t offset)
 	struct error e;
 	struct frame f;
 
-	for (uint64_t i = head < end ? log_search(log, head, end, false, offset) + 1 : end; i < end; i++)
+	uint64_t at = head < end ? log_search(log, head, end, false, offset) : end;
+
+	/* Its header may be good: then it says how many they are. */
+	if (at < end && ring_peek(&e, log, at, &f) == 0 && f.offset <= offset && f.offset + f.count > offset) {
+		to = f.offset + f.count;
+		at = end;
+	}
+	for (uint64_t i = at + 1; i < end; i++)
 		if (ring_peek(&e, log, i, &f) == 0 && f.offset > offset) {
 			to = f.offset;
 			break;
@@ -283,15 +290,17 @@ static enum word_state taken_as(const struct shmq_group *c)
 	return c->flags & SHMQ_CONSUME_MANUAL_START ? WORD_CLAIMED : WORD_WORKING;
 }
 
-/* Claims a message whose word says `word` (free, or WAITING): true, and *word is ours. */
-static bool claim(struct shmq_group *c, struct lane *l, uint64_t offset, enum word_says says, enum word_state as,
+/* Claims a message whose word says `word` (free, or WAITING): 1, and *word is ours; 0: another was faster; or an
+ * error. */
+static int claim(struct shmq_group *c, struct lane *l, uint64_t offset, enum word_says says, enum word_state as,
                   uint64_t *word)
 {
 	unsigned deliveries = says == SAYS_FREE ? 0 : word_deliveries(*word);
 	uint64_t next;
+	int r = window_reserve(&c->g.q->error, &l->window, offset);
 
-	if (window_reserve(&c->g.q->error, &l->window, offset) < 0)
-		return false;
+	if (r < 0)
+		return r;
 	if (as != WORD_CLAIMED && deliveries < 255)
 		deliveries++;
 	if (as == WORD_DONE)
@@ -299,9 +308,9 @@ static bool claim(struct shmq_group *c, struct lane *l, uint64_t offset, enum wo
 	else
 		next = window_next(&l->window, offset, *word, word_tag(*word) + 1, deliveries, as, c->self.owner);
 	if (!window_set(&l->window, offset, *word, next))
-		return false;
+		return 0;
 	*word = next;
-	return true;
+	return 1;
 }
 
 static void hand_out(struct shmq_group *c, struct lane *l, uint64_t offset, uint64_t word, struct shmq_delivery *d)
@@ -374,8 +383,8 @@ static int take_found(struct shmq_group *c, struct lane *l, uint64_t offset, str
 	if (r == 0 && l->returns && !returns_meta(&c->spare, &meta, NULL))
 		r = fail(&c->g.q->error, SHMQ_ECORRUPT, "group %s: row %llu of its return log is damaged", c->g.name,
 		         (unsigned long long)offset);
-	if (r == SHMQ_OVERRUN && l->returns)
-		return SHMQ_EMPTY; /* whoever took it has ended it, and its place is used again */
+	if (r == SHMQ_OVERRUN && l->returns) /* it was moved meanwhile */
+		return SHMQ_EMPTY;
 	if (r == SHMQ_OVERRUN)
 		return lane_overrun(c, l) != 0 ? SHMQ_OVERRUN : SHMQ_EMPTY;
 	if (r == SHMQ_ECORRUPT) /* nobody can be given it: passed over, and said once */
@@ -397,8 +406,9 @@ static int take_found(struct shmq_group *c, struct lane *l, uint64_t offset, str
 	}
 	if (says == SAYS_HELD && word_deliveries(word) >= c->g.config.o.retries)
 		return bury(c, l, offset, word);
-	if (!claim(c, l, offset, says, taken_as(c), &word))
-		return SHMQ_EMPTY;
+	r = claim(c, l, offset, says, taken_as(c), &word);
+	if (r <= 0)
+		return r < 0 ? r : SHMQ_EMPTY;
 	hand_out(c, l, offset, word, d);
 	return 0;
 }
@@ -419,18 +429,22 @@ static uint64_t window_room(struct shmq_group *c, struct lane *l, uint64_t offse
 {
 	uint64_t floor = window_floor(&l->window);
 
+	if (offset < floor) /* done already: to be stepped over */
+		return l->window.count;
 	if (offset - floor < l->window.count)
 		return l->window.count - (offset - floor);
 	floor = window_advance(&l->window, lane_limit(c, l));
+	if (offset < floor)
+		return l->window.count;
 	return offset - floor < l->window.count ? l->window.count - (offset - floor) : 0;
 }
 
 /* Something is there, but not for us now: acks of others make room, and ring no bell. */
-static int full(struct shmq_group *c, struct lane *l, uint64_t position)
+static int full(struct shmq_group *c, struct lane *l)
 {
-	uint64_t later = boot_ms() + FULL_PAUSE_MS;
+	uint64_t later = boot_ms() + FULL_PAUSE_MS, row, hint;
 
-	l->full_at = position + 1;
+	l->full_at = hint_position(l, &row, &hint) + 1;
 	if (later < c->due_ms)
 		c->due_ms = later;
 	return SHMQ_EMPTY;
@@ -492,9 +506,13 @@ static int reserve(struct shmq_group *c, struct lane *l)
 			cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(position + 1, 0));
 			continue;
 		}
-		room = f.offset + row < l->until ? window_room(c, l, f.offset + row) : 0;
+		if (f.offset + row >= l->until) {
+			l->full_at = position + 1;
+			return SHMQ_EMPTY;
+		}
+		room = window_room(c, l, f.offset + row);
 		if (room == 0)
-			return full(c, l, position);
+			return full(c, l);
 		rows = f.count - row < c->prefetch ? f.count - row : c->prefetch;
 		if (rows > room)
 			rows = room;
@@ -553,7 +571,7 @@ static int next_row(struct shmq_group *c, struct lane *l, struct shmq_delivery *
 		int r;
 
 		if (says == SAYS_BEYOND && window_room(c, l, offset) == 0)
-			return full(c, l, l->read.position);
+			return full(c, l);
 		if (says == SAYS_BEYOND)
 			continue;
 		r = row_at(&c->g, &l->read, l->row, l->row, &l->at, &d->message);
@@ -571,7 +589,13 @@ static int next_row(struct shmq_group *c, struct lane *l, struct shmq_delivery *
 			pass_over(c, l, offset, word);
 			continue;
 		}
-		if (!claim(c, l, offset, says, taken_as(c), &word))
+		r = claim(c, l, offset, says, taken_as(c), &word);
+		if (r < 0) { /* it is looked at again */
+			l->row_end = l->row;
+			c->sweep_cut = true;
+			return r;
+		}
+		if (r == 0)
 			continue;
 		hand_out(c, l, offset, word, d);
 		return 0;
@@ -627,7 +651,7 @@ void lane_disown(struct shmq_group *c, struct lane *l)
 
 	if ((w & OWNER_HELD) && owner_low(w) == c->self.owner)
 		cas_seq(&l->window.line->owner, &w, owner_none(owner_generation(w) + 1)); /* take:owner */
-	l->owned = false;
+	l->owned = l->leaving = false;
 	l->cursor = 0;
 	group_tell(&c->g);
 }
@@ -687,8 +711,9 @@ static int ordered_take(struct shmq_group *c, struct lane *l, enum word_says say
 	}
 	if (says == SAYS_HELD && word_deliveries(word) >= c->g.config.o.retries)
 		return bury(c, l, offset, word);
-	if (!claim(c, l, offset, says, taken_as(c), &word))
-		return SHMQ_EMPTY;
+	r = claim(c, l, offset, says, taken_as(c), &word);
+	if (r <= 0)
+		return r < 0 ? r : SHMQ_EMPTY;
 	l->cursor++;
 	hand_out(c, l, offset, word, d);
 	return 0;
@@ -698,7 +723,7 @@ static int ordered_next(struct shmq_group *c, struct lane *l, struct shmq_delive
 {
 	uint64_t end, limit;
 
-	if (!own(c, l))
+	if (!own(c, l) || l->leaving)
 		return SHMQ_EMPTY;
 	if (l->in_hand > 0 && !(c->flags & SHMQ_CONSUME_PIPELINED))
 		return SHMQ_EMPTY;
@@ -714,7 +739,7 @@ static int ordered_next(struct shmq_group *c, struct lane *l, struct shmq_delive
 		int r;
 
 		if (says == SAYS_BEYOND && window_room(c, l, l->cursor) == 0)
-			return full(c, l, l->read.position);
+			return full(c, l);
 		if (says == SAYS_DONE || says == SAYS_BELOW || says == SAYS_BEYOND) {
 			l->cursor += says != SAYS_BEYOND;
 			continue;

@@ -12,7 +12,6 @@
 #define SPIN_NS     30000u
 #define RELAXES_MAX 40u /* of cpu_relax(): 10 to 40 ns each */
 #define LOOKS_FREE  64u /* between two looks at the clock without a pause */
-#define CHECK_NS    (uint64_t)BELL_NAP_NS
 
 /* Looks again and again, as fast as it can. */
 static bool spin(const struct waiter *w, uint64_t until_ns)
@@ -57,7 +56,7 @@ static bool pause_and_look(const struct waiter *w, uint64_t until_ns)
 
 static int check(const struct waiter *w, uint64_t now)
 {
-	if (now - *w->checked_ns < CHECK_NS)
+	if (now - *w->checked_ns < w->check_ns)
 		return 0;
 	*w->checked_ns = now;
 	return w->check(w->context);
@@ -81,13 +80,13 @@ static int nap(const struct waiter *w, int64_t ns)
 	return bell_sleep(bells, seen, (unsigned)w->count, ns);
 }
 
-/* Until something is there, by looking or asleep, in turns of a second at most. */
+/* Until something is there, by looking or asleep, in turns of check_ns. */
 static int wait_on(const struct waiter *w, uint64_t now, uint64_t deadline)
 {
 	const uint64_t since = now;
 
 	for (;;) {
-		uint64_t turn = deadline - now < CHECK_NS ? deadline - now : CHECK_NS;
+		uint64_t turn = deadline - now < w->check_ns ? deadline - now : w->check_ns;
 		int r = 0;
 
 		if (turn == 0)
@@ -108,7 +107,7 @@ static int wait_on(const struct waiter *w, uint64_t now, uint64_t deadline)
 			return r;
 		/* A whole turn, and nothing: what only a read finds is found, and so is a signal that came
 		   just before we fell asleep. */
-		if (now < deadline && now - since >= CHECK_NS)
+		if (now < deadline && now - since >= (uint64_t)BELL_NAP_NS)
 			return 0;
 	}
 }

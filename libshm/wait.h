@@ -11,8 +11,9 @@ struct waiter {
 	atomic_u32 *(*bell)(void *context, size_t i);
 	/* Whether there is something; sequentially consistent: the re-check of a sleeper. */
 	bool (*something)(void *context);
-	/* About once a second: 0, or why it is over. */
+	/* Every check_ns, at most a second: 0, or why it is over. */
 	int (*check)(void *context);
+	uint64_t check_ns;
 	bool spin, no_spin;
 	unsigned *relaxes;   /* how long to pause before looking again; the waiter's own, 0 at first */
 	uint64_t *checked_ns; /* CLOCK_MONOTONIC of the last check; the waiter's own */

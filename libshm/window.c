@@ -30,7 +30,7 @@ int window_reserve(struct error *e, const struct window *w, uint64_t offset)
 	return r;
 }
 
-uint64_t window_advance(const struct window *w, uint64_t limit)
+uint64_t window_reach(const struct window *w, uint64_t limit)
 {
 	uint64_t floor = window_floor(w), o = floor, word;
 
@@ -41,7 +41,14 @@ uint64_t window_advance(const struct window *w, uint64_t limit)
 			break;
 		o++;
 	}
-	if (o > floor)
+	return o;
+}
+
+uint64_t window_advance(const struct window *w, uint64_t limit)
+{
+	uint64_t o = window_reach(w, limit);
+
+	if (o > window_floor(w))
 		cas_max(&w->line->floor_hint, o); /* finish:floor */
 	return o;
 }

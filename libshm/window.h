@@ -108,6 +108,9 @@ static inline uint64_t window_done(const struct window *w, uint64_t offset, uint
 	return word_done(window_lap(w, offset), word_tag(word), word_deliveries(word));
 }
 
+/* How far the floor could move over DONE words. */
+uint64_t window_reach(const struct window *w, uint64_t limit);
+
 /* Moves the floor over DONE words, not beyond `limit` (what can have been claimed). Returns it. */
 uint64_t window_advance(const struct window *w, uint64_t limit);
 
@@ -115,10 +118,14 @@ uint64_t window_advance(const struct window *w, uint64_t limit);
  * moves there. Returns how many had not been. */
 uint64_t window_skip_to(const struct window *w, uint64_t offset);
 
-/* Due times: CLOCK_BOOTTIME in ms, compared by distance. */
+/* Due times: CLOCK_BOOTTIME in ms, compared by distance. No delay is longer than 30 days: what seems to be farther
+ * ahead is long past. */
+#define DUE_MAX_MS (31 * INT64_C(86400000))
 static inline int64_t word_due_in_ms(uint64_t word, uint64_t now_ms)
 {
-	return (int64_t)((word_low(word) - now_ms) << (64 - WORD_LOW_BITS)) >> (64 - WORD_LOW_BITS);
+	int64_t ms = (int64_t)((word_low(word) - now_ms) << (64 - WORD_LOW_BITS)) >> (64 - WORD_LOW_BITS);
+
+	return ms > DUE_MAX_MS ? 0 : ms;
 }
 
 #endif

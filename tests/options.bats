@@ -105,6 +105,8 @@ manual_of() {
 	MQ_DIR=/nonexistent/broker run -0 --separate-stderr mqdlq drop --help
 	[[ $output == "Usage: mqdlq drop [options] TOPIC"* ]]
 	[[ $output != *--delay* ]]
+	run -0 mqdlq --help
+	[[ $output == "Usage: mqdlq list [options] TOPIC"* ]]
 }
 
 @test "--version says the version and that of the memory format" {

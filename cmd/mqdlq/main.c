@@ -25,7 +25,7 @@ static const struct verb_def verbs[] = {
 
 static const struct opt_tool mqdlq_tool = {
     .name = "mqdlq",
-    .usage = ""
+    .usage = 1 + /* without the first newline: a verb there must be */
 #define VERB(NAME, word, operands, takes, help) "\n" word " [options]" operands
 #include "mqdlq_verbs.def"
 #undef VERB

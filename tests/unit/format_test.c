@@ -164,6 +164,7 @@ static void group_structures(void)
 	FIELD(struct group_file, paused);
 	FIELD(struct group_file, used_ms);
 	FIELD(struct group_file, returns_full);
+	FIELD(struct group_file, looked_ms);
 	FIELD(struct group_file, current);
 	FIELD(struct group_file, returned);
 	FIELD(struct group_file, returns_head);
@@ -180,6 +181,7 @@ static void group_structures(void)
 	FIELD(struct member, dead_lettered);
 	FIELD(struct member, dropped);
 	FIELD(struct member, filtered);
+	FIELD(struct member, consumes);
 	FIELD(struct member, spare);
 	FIELD(struct window_line, floor_hint);
 	FIELD(struct window_line, base);
@@ -222,6 +224,7 @@ static void group_structures(void)
 	FIELD(struct meta_return, status);
 	FIELD(struct meta_return, text_bytes);
 	FIELD(struct meta_return, spare);
+	FIELD(struct meta_return, letter);
 }
 
 /* The bits of a field: those that are set when only it is all ones. */
