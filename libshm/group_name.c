@@ -272,8 +272,10 @@ bool group_count_attach(struct group *g)
 	/* First that it is used: who finds it idle has loaded the state before that. */
 	cas_max(&g->file->used_ms, clock_ns(CLOCK_BOOTTIME) / 1000000);
 	while ((w & 3) == GROUP_LIVE)
-		if (cas_seq(&g->file->state, &w, w + 4))
+		if (cas_seq(&g->file->state, &w, w + 4)) {
+			readers_end_virgin(&g->topic.readers); /* also for a maker that stands still before it */
 			return true;
+		}
 	return false;
 }
 

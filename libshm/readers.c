@@ -88,17 +88,23 @@ bool reader_gate_set(const struct readers *rs, const struct reader *r, unsigned 
 	return true;
 }
 
+void readers_end_virgin(const struct readers *rs)
+{
+	uint64_t virgin = load_acquire(&rs->bell->readers[0]);
+
+	if (reader_word_state(virgin) == READER_VIRGIN)
+		cas_seq(&rs->bell->readers[0], &virgin, 0);
+}
+
 bool reader_go_live(const struct readers *rs, struct reader *r, enum reader_state state)
 {
-	uint64_t w = r->word, virgin = load_acquire(&rs->bell->readers[0]);
+	uint64_t w = r->word;
 	uint64_t live = (w & ((1ULL << 61) - 1)) | (uint64_t)state << 61;
 
 	if (!cas_seq(&rs->bell->readers[r->index], &w, live))
 		return false;
 	r->word = live;
-	/* Only now, when our gates hold in its place. */
-	if (reader_word_state(virgin) == READER_VIRGIN)
-		cas_seq(&rs->bell->readers[0], &virgin, 0);
+	readers_end_virgin(rs); /* only now, when our gates hold in its place */
 	return true;
 }
 

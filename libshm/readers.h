@@ -52,6 +52,9 @@ bool reader_gate_set(const struct readers *rs, const struct reader *r, unsigned 
 /* CREATING -> LIVE or HOLD, TENTATIVE -> GROUP; the first one also ends the virgin reader. False: kicked. */
 bool reader_go_live(const struct readers *rs, struct reader *r, enum reader_state state);
 
+/* Ends the virgin reader: the topic has one whose gates hold. */
+void readers_end_virgin(const struct readers *rs);
+
 /* Makes every reclaimer that looked at the readers before us fail: its CAS names the old gen. */
 void readers_bump(const struct readers *rs);
 

@@ -21,7 +21,9 @@
 #define LEASE   (4 * SECOND)
 
 /* Of most groups. */
-#define SMALL_GROUP .lease_ns = (int64_t)LEASE, .window = 64, .returns_rows = 16, .returns_bytes = 1u << 20
+#define SMALL_GROUP                                                                                     \
+	.lease_ns = (int64_t)LEASE, .window = 64, .returns_rows = 16, .returns_bytes = 1u << 20,        \
+	.backoff_ns = 100 * (int64_t)MS, .backoff_max_ns = 2 * (int64_t)SECOND
 
 /* What ended a message; or what a child is about to do with it. */
 enum end {
@@ -53,6 +55,7 @@ struct hand {
 	bool operation;     /* a child in its operation: stopped there it may return with what is others' by then */
 	bool may_be_late, may_be_gone;
 	bool gone;
+	int partition;      /* of TOPIC, that it settles into */
 	unsigned count;
 	struct in_hand held[HANDS_MAX];
 };

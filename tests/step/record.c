@@ -78,9 +78,19 @@ void message_parse(const char *where, const struct shmq_message *m, unsigned *wr
 
 /* ---- publishing --------------------------------------------------------------------- */
 
+/* Whom a publisher waits for: goes with what it was doing, should that take too long. */
+static void waits(void *context, const char *sentence)
+{
+	size_t used = strlen(world.doing);
+
+	(void)context;
+	snprintf(world.doing + used, sizeof(world.doing) - used, "; %s", sentence);
+}
+
 shmq *session_open(void)
 {
-	struct shmq_open_options o = { .dir = world.dir, .flags = SHMQ_CREATE, .program = "step" };
+	struct shmq_open_options o = { .dir = world.dir, .flags = SHMQ_CREATE, .program = "step",
+		                       .notice = waits };
 	shmq *q;
 
 	deadline("shmq_open");

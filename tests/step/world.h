@@ -76,7 +76,7 @@ struct world {
 	enum variant variant;
 	int child;             /* in a child: which; on the harness side: -1 */
 	uint32_t baseline;     /* capacity of the control run; 0: not known yet */
-	char doing[200];       /* what the deadline is for */
+	char doing[400];       /* what the deadline is for */
 };
 
 extern struct world world;
