@@ -368,6 +368,9 @@ static int tick(struct shmq_group *c, uint64_t now)
 	/* Who stood still, or was suspended, breaks no lease at once: others may have been, too. */
 	members_look_after(&c->g, now - c->ticked_ns < 2 * (uint64_t)TICK_NS);
 	c->ticked_ns = now;
+	/* Who was stopped before its claim may have claimed with a lease that was broken meanwhile, and died: nobody has
+	   told of that. */
+	c->sweep_cut = true;
 	if (c->g.config.o.mode == SHMQ_GROUP_ORDERED)
 		share_out(c);
 	if (load_acquire(&c->g.file->current) != c->g.incarnation) /* current pairs seek; the next call follows */

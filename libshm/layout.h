@@ -722,7 +722,7 @@ struct meta_settles {
 
 /* What a word of the return window that nobody has touched yet stands for, and what is known of the message. */
 struct meta_return {
-	uint8_t state;  /* WORD_WAITING, WORD_WORKING, WORD_PARKED */
+	uint8_t state;  /* WORD_WAITING, WORD_CLAIMED, WORD_WORKING, WORD_PARKED */
 	uint8_t reason; /* enum shmq_reason */
 	uint16_t deliveries;
 	uint32_t requeues;

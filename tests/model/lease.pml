@@ -417,7 +417,8 @@ inline find_word(o)
 {
 	look(o);
 	if
-	:: says == HELD && IS_HELD(w) && LOW(w) == OWNER(me, q) && (STATE(w) == WORKING -> COUNT(w) : MORE(COUNT(w))) == attempt ->
+	:: says == HELD && IS_HELD(w) && LOW(w) == OWNER(me, q) &&
+	   (STATE(w) == WORKING -> COUNT(w) : MORE(COUNT(w))) == attempt ->
 		d_step { RUNS; done = (lease[me] == LEASE(q, LIVE)) }
 	:: else -> done = false
 	fi
