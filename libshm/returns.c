@@ -161,8 +161,8 @@ static int room_make(struct group *g, struct self *self, unsigned more)
 			return SHMQ_FULL;
 		if (end - floor < n - n / 4 && extents_free(l, floor) * 4 >= l->extent_count)
 			return 0;
-		if (moves == MOVES_MAX)
-			return SHMQ_FULL;
+		if (moves == MOVES_MAX) /* many that live stand together: the next ones go on, in what room is left */
+			return 0;
 		r = oldest_move(g, self);
 		if (r < 0)
 			return r;
