@@ -113,7 +113,7 @@ int sweep_if_needed(struct shmq_group *c, uint64_t now, bool idle)
 {
 	uint64_t returned = load_seq(&c->g.file->returned); /* sleep pairs tell */
 	bool changed = returned != c->returned_seen || c->sweep_cut || (c->due_ms != UINT64_MAX && boot_ms() >= c->due_ms);
-	uint64_t pause = changed ? SWEEP_PAUSE_NS : STUCK_PAUSE_NS;
+	uint64_t pause = changed ? SWEEP_PAUSE_NS : STUCK_PAUSE_NS, due = c->due_ms;
 	int r = 0;
 
 	if (!idle && now - c->swept_ns < pause)
@@ -128,8 +128,11 @@ int sweep_if_needed(struct shmq_group *c, uint64_t now, bool idle)
 		bool moved = !l->returns && load_seq(&l->window.line->claim_hint) != l->hint_swept;
 
 		/* Nothing has come back, and nothing was passed since the last look. */
-		if (!changed && !moved && !(stuck && !idle))
+		if (!changed && !moved && !(stuck && !idle)) {
+			if (due < c->due_ms) /* what was seen to wait then still does */
+				c->due_ms = due;
 			continue;
+		}
 
 		/* Others that live may still come to what the hint has passed: they are left the time for it, but
 		   for one that has nothing else to do. */

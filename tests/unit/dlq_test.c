@@ -351,7 +351,7 @@ static void dropped(void)
 
 static void full(void)
 {
-	struct shmq_group_options o = {.retries = 3,
+	struct shmq_group_options o = {.retries = 250,
 				       .returns_rows = 16,
 				       .returns_bytes = 1 << 20,
 				       .backoff_ns = 1 * MS,
