@@ -749,6 +749,8 @@ int dead_letter(struct shmq_group *c, struct lane *l, uint64_t offset, uint64_t 
 	r = put(c, l, offset, word, &m, &meta, text, NULL);
 	if (r == 0)
 		counter_add(&c->self.entry->dead_lettered, 1);
+	if (r == SHMQ_EDATA) /* it never will have room */
+		r = SHMQ_FULL;
 	if (r == SHMQ_FULL)
 		wait_instead(c, l, offset, *word);
 	return r;
@@ -814,7 +816,7 @@ int shmq_group_retry(shmq_group *c, const struct shmq_delivery *d, int64_t delay
 		r = move_to_returns(c, h.lane, h.offset, &h.word, WORD_WAITING, due, word_deliveries(h.word), NULL);
 		if (r == 0 || r == SHMQ_LATE)
 			put_down(c, &h);
-		if (r != SHMQ_FULL)
+		if (r != SHMQ_FULL && r != SHMQ_EDATA)
 			return r;
 	}
 	r = set_word(c, &h, window_next(&h.lane->window, h.offset, h.word, word_tag(h.word), word_deliveries(h.word),

@@ -204,7 +204,9 @@ static int link_row(struct group *g, struct rows *rows, struct settle *s,
 		return fail(&g->q->error, SHMQ_ENOMEM, "no private memory");
 	cost = rows_cost_with(rows, m);
 	if (cost > g->returns.pool_bytes / 4)
-		return SHMQ_FULL;
+		return fail(&g->q->error, SHMQ_EDATA,
+		            "group %s: a message of %llu bytes is larger than a quarter of its return log", g->name,
+		            (unsigned long long)cost);
 	r = hold_take(g, ALIGN_UP(cost, FRAME_ALIGN) + SETTLE_ROOM, &hold);
 	if (r != 0)
 		return r;

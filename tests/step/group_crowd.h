@@ -119,6 +119,9 @@ void group_others(void);
 /* Whether a message that was ended may be given out again; NULL: never. */
 extern bool (*group_again)(unsigned number);
 
+/* Whether publishers may have removed what it was moved back to, before it was there. */
+extern bool group_may_miss;
+
 /* finish: a fresh consumer takes what is left; then every message has come to one end, and nothing of
  * the group is left but dead letters. The parts: */
 void group_finish(void);

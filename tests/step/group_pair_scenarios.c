@@ -137,10 +137,15 @@ static void setup_none(void)
 	inputs_send(4, SMALL);
 }
 
+static bool always(unsigned number);
+static void setup_delete(void);
+
 static void make_child(void)
 {
 	hand_session(&child, child_name());
 	child.may_be_late = child.may_be_gone = true;
+	if (scenario->setup == setup_delete)
+		group_again = always;
 	begin();
 	world.shared->number[world.child] = hand_attach(&child, 0) ? 1 : 2;
 	hand_goes_on(&child);
@@ -165,6 +170,18 @@ static void finish_make(void)
 	if (makers > 1 || (world.variant != KILL && makers == 0))
 		broken("%u of three who opened a new group were told that they made it", makers);
 	group_finish();
+}
+
+static bool always(unsigned number)
+{
+	(void)number;
+	return true;
+}
+
+static void setup_delete(void)
+{
+	setup();
+	group_again = always; /* each message by several groups */
 }
 
 static void delete_child(void)
@@ -211,18 +228,13 @@ static void finish_delete(void)
 	group_finish();
 }
 
-static bool always(unsigned number)
-{
-	(void)number;
-	return true;
-}
-
 static void setup_seek(void)
 {
 	setup();
 	hand_drain(&keeper);
 	inputs_send(4, SMALL);
 	group_again = always;
+	group_may_miss = true;
 }
 
 static void seek_child(void)
@@ -238,7 +250,7 @@ static void seek_child(void)
 	shmq_close(q);
 }
 
-/* What it has done may come again. Deliveries are counted from the beginning then. */
+/* What was done may come again. Deliveries are counted from the beginning then. */
 static void finish_seek(void)
 {
 	group_settle_all();
@@ -250,8 +262,12 @@ static void finish_seek(void)
 static void consume_child(void)
 {
 	open_child(0);
+	if (scenario->setup == setup_seek) {
+		group_again = always;
+		group_may_miss = true;
+	}
 	begin();
-	if (hand_next(&child) == SHMQ_OK)
+	if (hand_next(&child) == SHMQ_OK && child.count > 0)
 		hand_end(&child, 0, END_ACK);
 	hand_goes_on(&child);
 }
@@ -310,7 +326,7 @@ const struct scenario group_pair_scenarios[] = {
 	     owner_child, later_child, others_lease_first, group_finish),
 	PAIR("pair-make", "two make the same group", SMALL_GROUP, setup_none, NULL, make_child, make_child,
 	     others_make, finish_make),
-	PAIR("pair-delete-attach", "one deletes the group, the other comes into it", SMALL_GROUP, setup, NULL,
+	PAIR("pair-delete-attach", "one deletes the group, the other comes into it", SMALL_GROUP, setup_delete, NULL,
 	     delete_child, make_child, others_delete, finish_delete),
 	PAIR("pair-seek-consume", "one moves the group back, the other takes and acks", SMALL_GROUP, setup_seek,
 	     NULL, seek_child, consume_child, group_others, finish_seek),

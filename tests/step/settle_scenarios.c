@@ -46,6 +46,15 @@ static void settle_again_child(void)
 	hand_goes_on(&child);
 }
 
+static void settle_next_child(void)
+{
+	settler(1);
+	begin();
+	hand_end(&child, 0, END_SETTLE);
+	hand_next(&child);
+	hand_goes_on(&child);
+}
+
 /* ---- a target without room ---------------------------------------------------------- */
 
 static void fill_slots(void)
@@ -363,12 +372,28 @@ static void finish_returns(void)
 	group_over();
 }
 
+/* Others come to the partition when its owner's lease is over. */
+static void others_lease_first(void)
+{
+	group_time(LEASE + 2 * SECOND);
+	hand_drain(&keeper);
+	group_others();
+}
+
 #define TWO_TOPIC { .slots = 256, .pool_bytes = 1u << 20, .keep_bytes = 1, .partitions = 2 }
 #define SETTLE(NAME, SAYS, TOPIC_, SETUP, READY, CHILD, OTHERS, FINISH, VARIANTS)                       \
 	{                                                                                               \
 		.name = NAME, .says = SAYS, .variants = VARIANTS, .children = 1, .topic = TOPIC_,       \
 		.group = { SMALL_GROUP }, .setup = SETUP, .ready = READY, .child = { CHILD },           \
 		.asleep = make_room, .others = OTHERS, .finish = FINISH                                 \
+	}
+
+#define ORDERED(NAME, SAYS, SETUP, READY, CHILD)                                                        \
+	{                                                                                               \
+		.name = NAME, .says = SAYS, .variants = KILL | STOP, .children = 1,                     \
+		.topic = SMALL_TOPIC, .group = { SMALL_GROUP, .mode = SHMQ_GROUP_ORDERED },             \
+		.setup = SETUP, .ready = READY, .child = { CHILD }, .others = others_lease_first,       \
+		.finish = group_finish                                                                  \
 	}
 
 const struct scenario settle_scenarios[] = {
@@ -406,5 +431,10 @@ const struct scenario settle_scenarios[] = {
 	       setup_compaction, NULL, compaction_child, others_returns, finish_returns, KILL | STOP),
 	SETTLE("returns-take", "rows of a return log are taken, one goes back", SMALL_TOPIC,
 	       setup_return_rows, rows_are_due, take_row_child, others_returns, finish_returns, KILL | STOP),
+	ORDERED("ordered-settle", "shmq_group_settle() of an ordered group", setup, NULL, settle_next_child),
+	ORDERED("ordered-resolve", "taking over from an owner that died before it linked its output",
+	        setup_unlinked, second_passes, resolve_child),
+	ORDERED("ordered-resolve-linked", "the same, when it had linked", setup_linked, second_passes,
+	        resolve_child),
 	{ .name = NULL },
 };
