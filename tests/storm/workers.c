@@ -392,7 +392,7 @@ void consumer_run(unsigned number, struct rng *r)
 	me = &board->workers[PUBLISHERS + number];
 	rng = r;
 	job = jobs[number];
-	if (job == SHARED && rng_one_in(rng, 10))
+	if (number == 6 && rng_one_in(rng, 10))
 		job = ORDERED; /* a standby, or one to share with */
 	most = 1 + rng_below(rng, HAND_MAX);
 	consumer_open();
