@@ -221,6 +221,32 @@ static void pipelined_child(void)
 	hand_goes_on(&child);
 }
 
+/* Its lease is over, and the first of its messages is another one's: the second must wait for that. */
+static void later_first_child(void)
+{
+	opened(SHMQ_CONSUME_PIPELINED, 2);
+	begin();
+	child.may_be_late = true;
+	child.held[0] = child.held[1]; /* the first is not its own any more */
+	child.count = 1;
+	hand_end(&child, 0, END_ACK);
+	hand_goes_on(&child);
+}
+
+static void take_over(void)
+{
+	group_time(LEASE + 2 * SECOND);
+	hand_must(&keeper, 1);
+	hand_must_number(&keeper, 0);
+}
+
+static void others_late(void)
+{
+	while (keeper.count > 0)
+		hand_end(&keeper, 0, END_ACK);
+	others_lease_first();
+}
+
 static void setup_dead_owner(void)
 {
 	setup();
@@ -267,6 +293,8 @@ const struct scenario group_scenarios[] = {
 	    in_turn_child, others_lease_first, KILL | STOP),
 	ONE("ordered-pipelined", "the same while others are in hand", ORDERED_GROUP, setup, NULL,
 	    pipelined_child, others_lease_first, KILL | STOP),
+	ONE("ordered-late", "a deposed owner acks what is not its turn", ORDERED_GROUP, setup, take_over,
+	    later_first_child, others_late, KILL | STOP),
 	ONE("ordered-take-over", "taking over from a dead owner", ORDERED_GROUP, setup_dead_owner,
 	    second_passes, own_child, others_lease_first, KILL | STOP),
 	{ .name = NULL },

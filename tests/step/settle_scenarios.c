@@ -70,7 +70,7 @@ static void fill_slots(void)
 	peer_close(&p);
 }
 
-#define WHOLE_EXTENT 261000u /* leaves no room in it for another one */
+#define WHOLE_EXTENT 261900u /* leaves no room in it for another one */
 static void fill_memory(void)
 {
 	struct peer p;
@@ -269,10 +269,32 @@ static void bury_child(void)
 	peer_close(&publisher);
 }
 
-static void fill_pool(void)
+/* All memory but what the settler is about to use is full and not read. */
+static void setup_last_extent(enum link_stop where)
 {
+	group_begin(true);
+	inputs_send(3, SMALL);
 	fill_memory();
-	view_settle(&all);
+	view_take(&all, 2); /* of which one is handled by then */
+	group_dead_settler(where, END_SETTLE);
+}
+
+static void setup_last_unlinked(void)
+{
+	setup_last_extent(LINK_BEFORE);
+}
+
+static void setup_last_linked(void)
+{
+	setup_last_extent(LINK_AFTER);
+}
+
+/* What stands still is looked after before anything else is done. */
+static void others_lease_first(void)
+{
+	group_time(LEASE + 2 * SECOND);
+	hand_drain(&keeper);
+	group_others();
 }
 
 /* The publisher runs a lap round before anybody asks what became of the settler. */
@@ -372,14 +394,6 @@ static void finish_returns(void)
 	group_over();
 }
 
-/* Others come to the partition when its owner's lease is over. */
-static void others_lease_first(void)
-{
-	group_time(LEASE + 2 * SECOND);
-	hand_drain(&keeper);
-	group_others();
-}
-
 #define TWO_TOPIC { .slots = 256, .pool_bytes = 1u << 20, .keep_bytes = 1, .partitions = 2 }
 #define SETTLE(NAME, SAYS, TOPIC_, SETUP, READY, CHILD, OTHERS, FINISH, VARIANTS)                       \
 	{                                                                                               \
@@ -423,9 +437,11 @@ const struct scenario settle_scenarios[] = {
 	       setup_unlinked, NULL, same_slot_child, group_others, group_finish, KILL | STOP),
 	SETTLE("settle-same-slot-2", "the same, when the dead one had linked", SMALL_TOPIC, setup_linked, NULL,
 	       same_slot_child, group_others, group_finish, KILL | STOP),
-	SETTLE("settle-bury", "a publisher buries a dead settler's extent", SMALL_TOPIC, setup_unlinked,
-	       fill_pool, bury_child, others_lap_first, group_finish, KILL | STOP),
-	SETTLE("settle-bury-linked", "the same, when it had linked", SMALL_TOPIC, setup_linked, fill_pool,
+	SETTLE("settle-bury", "a publisher buries a dead settler's extent", SMALL_TOPIC, setup_last_unlinked,
+	       NULL, bury_child, others_lease_first, group_finish, KILL | STOP),
+	SETTLE("settle-bury-lap", "the same, and nobody asks for a lap what became of it", SMALL_TOPIC,
+	       setup_last_unlinked, NULL, bury_child, others_lap_first, group_finish, KILL | STOP),
+	SETTLE("settle-bury-linked", "the same, when it had linked", SMALL_TOPIC, setup_last_linked, NULL,
 	       bury_child, others_lap_first, group_finish, KILL | STOP),
 	SETTLE("returns-compaction", "the oldest row of a return log is moved to its end", SMALL_TOPIC,
 	       setup_compaction, NULL, compaction_child, others_returns, finish_returns, KILL | STOP),

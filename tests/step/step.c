@@ -34,7 +34,7 @@ static struct {
 	uint64_t offset;
 	bool soak, list, stepping, show_trace, at_set;
 	struct point at;
-} option = { .seconds = 100, .jobs = 2 };
+} option = { .seconds = 220, .jobs = 2 };
 
 static const struct scenario *const lists[] = {
 	toy_scenarios,     log_scenarios,   extent_scenarios, session_scenarios,
@@ -467,7 +467,7 @@ static void usage(FILE *f)
 	      "  --only NAME[:VARIANT]  one scenario; VARIANT is kill, stop or stop-kill\n"
 	      "  --at K[,K2]            one point of it\n"
 	      "  --stepping             go there by single steps\n"
-	      "  --seconds N            time for everything (100); 0: every point\n"
+	      "  --seconds N            time for everything (220); 0: every point\n"
 	      "  --soak                 every point but of the longest loops, many pairs\n"
 	      "  --offset N             where the order of points begins (the time of day)\n"
 	      "  --jobs N               cases at the same time (2)\n"
