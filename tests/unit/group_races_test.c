@@ -493,6 +493,32 @@ static void idle_beside_reserver(void)
 	shmq_group_close(reserver);
 }
 
+/* ---- what waits ------------------------------------------------------------------ */
+
+/* Who looks again and again meanwhile does not forget when the next message is due. */
+static void due_is_known(void)
+{
+	struct shmq_delivery d;
+	unsigned early = 0;
+	int64_t before;
+	shmq_group *g;
+
+	topic_make(q, "due", 2);
+	publish_key(q, "due", NULL, "x", 1);
+	g = consumer(broker(), "due", "g", NULL, 0);
+	step(shmq_group_next(g, &d));
+	step(shmq_group_retry(g, &d, 500 * MS, NULL, NULL));
+	for (unsigned i = 0; i < 20; i++)
+		early += shmq_group_next(g, &d) != SHMQ_EMPTY;
+	is_u64(early, 0, "a retry that is not due does not come");
+	before = ahead_ns;
+	while (ahead_ns - before < 5 * SECOND && shmq_group_next(g, &d) == SHMQ_EMPTY)
+		shmq_group_wait(&g, 1, 10 * SECOND);
+	ok(ahead_ns - before <= 500 * MS, "it sleeps until the message is due, not longer");
+	is_i64(shmq_group_ack(g, &d), 0, "and has it");
+	shmq_group_close(g);
+}
+
 /* ---- burials ------------------------------------------------------------------------ */
 
 static void take_and_die(void *topic)
@@ -562,6 +588,7 @@ int main(void)
 	one_lease(false);
 	one_lease(true);
 	idle_beside_reserver();
+	due_is_known();
 	burials_fail();
 	return done();
 }
