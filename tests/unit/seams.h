@@ -10,6 +10,7 @@
 #ifndef SEAMS_H
 #define SEAMS_H
 
+#include <fnmatch.h>
 #include <stdarg.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -132,7 +133,7 @@ int linkat(int from, const char *path, int to, const char *name, int flags)
 {
 	int r = (int)syscall(SYS_linkat, from, path, to, name, flags);
 
-	if (link_file != NULL && strcmp(name, link_file) == 0)
+	if (link_file != NULL && fnmatch(link_file, name, 0) == 0)
 		run_once(&on_link_file);
 	return r;
 }
