@@ -521,7 +521,7 @@ static void make_and_die(void *file)
 
 static void dead_makers(void)
 {
-	static char *const last[] = {"group.1.config.1", "group.2.window.*", "group.3.returns", "group.4"};
+	static char *const last[] = {"group.1.window.*", "group.2.config.1", "group.3.returns", "group.4"};
 	shmq_group *g;
 
 	topic_make(q, "makers", 1);
