@@ -421,6 +421,8 @@ static int next_found(struct shmq_group *c, struct lane *l, struct shmq_delivery
 
 	while (r == SHMQ_EMPTY && l->found_next < l->found_count)
 		r = take_found(c, l, l->found[l->found_next++], d);
+	if (r < 0) /* it is looked at again */
+		c->sweep_cut = true;
 	return r;
 }
 
