@@ -396,7 +396,7 @@ static void watch(void)
 static void waiting_keeps_a_lease(void)
 {
 	struct shmq_group_options o = {.lease_ns = 300 * MS};
-	struct shmq_delivery d;
+	struct shmq_delivery d, e;
 	shmq_group *g;
 
 	topic_make(q, "waiting", 1);
@@ -404,10 +404,13 @@ static void waiting_keeps_a_lease(void)
 	g = consumer(broker(), "waiting", "g", &o, 0);
 	step(shmq_group_next(g, &d));
 	watcher = consumer(broker(), "waiting", "g", &o, 0);
+	is_i64(shmq_group_next(g, &e), SHMQ_EMPTY, "one message in hand, and nothing else to do");
+	sleeps = 0;
 	while_asleep = watch;
 	for (unsigned i = 0; i < 3; i++)
 		shmq_group_wait(&g, 1, 3 * SECOND);
 	while_asleep = NULL;
+	ok(sleeps >= 3, "it sleeps, %u times", sleeps);
 	is_i64(shmq_group_ack(g, &d), 0, "who only waits keeps a lease of 300 ms");
 	shmq_group_close(watcher);
 	shmq_group_close(g);
@@ -464,8 +467,10 @@ static void idle_beside_reserver(void)
 	shmq_group *g;
 
 	topic_make(q, "idle-1", 1);
+	publish_words(q, "idle-1", "first");
 	g = consumer(broker(), "idle-1", "g", NULL, 0);
 	reserver = consumer(broker(), "idle-1", "g", NULL, 0);
+	is_u64(ack_so_many(g, 1), 1, "all is done");
 	is_i64(shmq_group_next(g, &d), SHMQ_EMPTY, "nothing to do");
 	publish_numbers(q, "idle-1", 0, 3, true);
 	step(shmq_group_next(reserver, &reserved)); /* and does not go on */
@@ -477,8 +482,10 @@ static void idle_beside_reserver(void)
 	shmq_group_close(reserver);
 
 	topic_make(q, "idle-2", 1);
+	publish_words(q, "idle-2", "first");
 	g = consumer(broker(), "idle-2", "g", NULL, 0);
 	reserver = consumer(broker(), "idle-2", "g", NULL, 0);
+	is_u64(ack_so_many(g, 1), 1, "all is done");
 	is_i64(shmq_group_next(g, &d), SHMQ_EMPTY, "nothing to do");
 	sleeps = 0;
 	while_asleep = reserve_all;
