@@ -113,7 +113,7 @@ static int ends_note(struct shmq_group *c)
 		uint64_t end;
 		int r = lane_open_log(c, l);
 
-		if (r < 0)
+		if (r < 0 && r != SHMQ_ECORRUPT) /* that: told by who takes from it */
 			return r;
 		l->until = r == 0 ? log_known_end(&l->log, &end).offset : l->window.base;
 	}

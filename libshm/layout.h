@@ -657,7 +657,8 @@ struct config_file {
 struct window_file {
 	struct file_head head;
 	uint64_t lineage, incarnation;
-	uint8_t pad[PAGE - 64 - 16];
+	uint64_t creator; /* session ID: what a dead maker of a group leaves is swept */
+	uint8_t pad[PAGE - 64 - 24];
 	/* then a struct window_line per partition, from the next page on the words */
 };
 static inline size_t window_words_at(unsigned partitions)

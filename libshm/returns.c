@@ -84,7 +84,7 @@ static int link_row(struct group *g, struct rows *rows, struct settle *s,
 static int oldest_move(struct group *g, struct self *self)
 {
 	const struct window *w = &g->returns_window;
-	uint64_t offset = window_advance(w, UINT64_MAX), word;
+	uint64_t offset = window_advance(w, UINT64_MAX), word = 0;
 	struct frame_read read = {0};
 	struct rows rows = {0};
 	struct settle s = {.g = g, .self = self, .window = w, .offset = offset};

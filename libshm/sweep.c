@@ -121,7 +121,8 @@ int sweep_if_needed(struct shmq_group *c, uint64_t now, bool idle)
 	c->swept_ns = now;
 	c->returned_seen = returned;
 	c->sweep_cut = false;
-	c->due_ms = UINT64_MAX;
+	if (changed) /* all lanes are looked at: else what waits in the others is still known */
+		c->due_ms = UINT64_MAX;
 	for (unsigned i = 0; i < c->lane_count && r == 0; i++) {
 		struct lane *l = &c->lanes[i];
 		bool stuck = l->stuck_floor == window_floor(&l->window);

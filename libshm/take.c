@@ -368,10 +368,12 @@ static int bury(struct shmq_group *c, struct lane *l, uint64_t offset, uint64_t 
 	if (!window_set(&l->window, offset, word, mine))
 		return SHMQ_EMPTY;
 	r = dead_letter(c, l, offset, &mine, NULL);
-	if (r < 0) /* it is nobody's work: another time */
+	if (r < 0) { /* it is nobody's work: another time */
 		window_set(&l->window, offset, mine,
 		           window_next(&l->window, offset, mine, word_tag(mine), word_deliveries(mine), WORD_WAITING,
 		                       boot_ms() + BURY_PAUSE_MS));
+		group_tell(&c->g); /* when that is */
+	}
 	return r < 0 ? r : SHMQ_EMPTY;
 }
 
@@ -426,6 +428,8 @@ static int next_found(struct shmq_group *c, struct lane *l, struct shmq_delivery
 
 	while (r == SHMQ_EMPTY && l->found_next < l->found_count)
 		r = take_found(c, l, l->found[l->found_next++], d);
+	if (r < 0) /* it is looked at again */
+		c->sweep_cut = true;
 	return r;
 }
 
