@@ -15,6 +15,7 @@
 
 #define RUN_MAX 64u /* frames claimed ahead */
 #define BURY_PAUSE_MS 1000u /* until a message that could not be made a dead letter is looked at again */
+#define LOOKS_MAX 100u /* at one message that came to nothing, in one call */
 #define FULL_PAUSE_MS 10u /* until a full window is looked at again */
 
 /* ---- reading ------------------------------------------------------------------------ */
@@ -728,6 +729,8 @@ static int ordered_take(struct shmq_group *c, struct lane *l, enum word_says say
 
 static int ordered_next(struct shmq_group *c, struct lane *l, struct shmq_delivery *d)
 {
+	uint64_t looked_at = UINT64_MAX;
+	unsigned looks = 0;
 	uint64_t end, limit;
 
 	if (!own(c, l) || l->leaving)
@@ -749,6 +752,8 @@ static int ordered_next(struct shmq_group *c, struct lane *l, struct shmq_delive
 			return full(c, l);
 		if (says == SAYS_DONE || says == SAYS_BELOW || says == SAYS_BEYOND) {
 			l->cursor += says != SAYS_BEYOND;
+			if (says == SAYS_BELOW && l->cursor < window_floor(&l->window))
+				l->cursor = window_floor(&l->window);
 			continue;
 		}
 		if (says == SAYS_HELD && word_is_held(word)) {
@@ -775,6 +780,11 @@ static int ordered_next(struct shmq_group *c, struct lane *l, struct shmq_delive
 		r = ordered_take(c, l, says, word, d);
 		if (r != SHMQ_EMPTY)
 			return r;
+		if (l->cursor != looked_at)
+			looks = 0;
+		looked_at = l->cursor;
+		if (++looks > LOOKS_MAX) /* damage: head has passed it, and where to cannot be read */
+			return full(c, l);
 		lane_raise(c, l, false);
 	}
 	return SHMQ_EMPTY;
