@@ -113,7 +113,7 @@ static int ends_note(struct shmq_group *c)
 		uint64_t end;
 		int r = lane_open_log(c, l);
 
-		if (r < 0)
+		if (r < 0 && r != SHMQ_ECORRUPT) /* that: told by who takes from it */
 			return r;
 		l->until = r == 0 ? log_known_end(&l->log, &end).offset : l->window.base;
 	}
@@ -368,6 +368,9 @@ static int tick(struct shmq_group *c, uint64_t now)
 	/* Who stood still, or was suspended, breaks no lease at once: others may have been, too. */
 	members_look_after(&c->g, now - c->ticked_ns < 2 * (uint64_t)TICK_NS);
 	c->ticked_ns = now;
+	/* Who was stopped before its claim may have claimed with a lease that was broken meanwhile, and died: nobody has
+	   told of that. */
+	c->sweep_cut = true;
 	if (c->g.config.o.mode == SHMQ_GROUP_ORDERED)
 		share_out(c);
 	if (load_acquire(&c->g.file->current) != c->g.incarnation) /* current pairs seek; the next call follows */
@@ -746,6 +749,8 @@ int dead_letter(struct shmq_group *c, struct lane *l, uint64_t offset, uint64_t 
 	r = put(c, l, offset, word, &m, &meta, text, NULL);
 	if (r == 0)
 		counter_add(&c->self.entry->dead_lettered, 1);
+	if (r == SHMQ_EDATA) /* it never will have room */
+		r = SHMQ_FULL;
 	if (r == SHMQ_FULL)
 		wait_instead(c, l, offset, *word);
 	return r;
@@ -811,7 +816,7 @@ int shmq_group_retry(shmq_group *c, const struct shmq_delivery *d, int64_t delay
 		r = move_to_returns(c, h.lane, h.offset, &h.word, WORD_WAITING, due, word_deliveries(h.word), NULL);
 		if (r == 0 || r == SHMQ_LATE)
 			put_down(c, &h);
-		if (r != SHMQ_FULL)
+		if (r != SHMQ_FULL && r != SHMQ_EDATA)
 			return r;
 	}
 	r = set_word(c, &h, window_next(&h.lane->window, h.offset, h.word, word_tag(h.word), word_deliveries(h.word),

@@ -249,6 +249,7 @@ int group_windows_make(struct group *g, uint64_t incarnation, const struct windo
 	file_head_seal(&f->head);
 	f->lineage = g->number;
 	f->incarnation = incarnation;
+	f->creator = g->q->session.id;
 	lines = (struct window_line *)(void *)(f + 1);
 	for (unsigned p = 0; p < partitions; p++) {
 		store_relaxed(&lines[p].base, places[p].offset); /* relaxed: published by linkat */
@@ -445,11 +446,12 @@ static int group_file_make(struct group *g, const struct group_config *config, u
 int group_files_make(struct group *g, const struct group_config *config, uint64_t incarnation,
                      const struct window_place *places)
 {
-	int r = group_config_make(g, config);
+	int r;
 
 	g->config = *config;
+	r = group_windows_make(g, incarnation, places); /* first: it says who makes them */
 	if (r == 0)
-		r = group_windows_make(g, incarnation, places);
+		r = group_config_make(g, config);
 	if (r == 0)
 		r = returns_make(g, config);
 	if (r == 0)

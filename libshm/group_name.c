@@ -196,6 +196,14 @@ static void words_tidy(struct group *g)
 	}
 }
 
+/* Of a group that is made with this word. */
+static uint64_t first_incarnation(uint64_t word)
+{
+	uint64_t i = reader_word_incarnation(word);
+
+	return i != 0 ? i : 1u << 16; /* 0 stands for the return log */
+}
+
 /* Once: 0, SHMQ_EMPTY (start again), SHMQ_EEXIST, or an error. Leaves nothing behind but on 0. */
 static int make_once(struct group *g, const char *name, const struct group_config *config,
                      const struct shmq_seek *from)
@@ -220,9 +228,7 @@ static int make_once(struct group *g, const char *name, const struct group_confi
 	g->reader = reader.index;
 	for (unsigned p = 0; p < g->topic.options.partitions && r == 0 && !kicked; p++)
 		r = place_partition(g, &reader, p, from, &places[p], &kicked);
-	incarnation = reader_word_incarnation(reader.word);
-	if (incarnation == 0) /* 0 stands for the return log */
-		incarnation = 1u << 16;
+	incarnation = first_incarnation(reader.word);
 	if (r == 0 && !kicked)
 		r = group_files_make(g, config, incarnation, places);
 	if (r == 0 && !kicked) {
@@ -461,10 +467,11 @@ static bool number_stands(struct topic *t, uint64_t number)
 	return false;
 }
 
-/* Words of makers that died when their files were there already. */
+/* Words of makers that died when some of their files were there already. */
 static void makers_bury(struct topic *t)
 {
-	struct group g = {.q = t->q, .topic = *t, .map = MAP_NONE};
+	struct group g = {.q = t->q, .topic = *t, .map = MAP_NONE, .windows_map = MAP_NONE};
+	struct error why = t->q->error;
 	uint64_t used = readers_end(t);
 
 	for (unsigned i = 1; i < used; i++) {
@@ -473,12 +480,13 @@ static void makers_bury(struct topic *t)
 		if (reader_word_state(w) != READER_TENTATIVE)
 			continue;
 		g.number = reader_word_group(w);
-		if (group_file_open(&g, false) != 0)
+		if (group_windows_open(&g, first_incarnation(w)) != 0)
 			continue;
-		if (!session_alive(&t->q->place, g.file->creator))
+		if (!session_alive(&t->q->place, g.windows->creator))
 			reader_free(&t->readers, i, w);
-		file_close(&g);
+		map_close(&g.windows_map);
 	}
+	t->q->error = why;
 }
 
 void group_sweep(struct topic *t)

@@ -49,11 +49,22 @@ void intent_write(struct intent *i, uint64_t seq, const struct intent_view *v)
 	store_relaxed(&f->partition_offset, v->partition << 56 | v->offset);
 }
 
-/* Fields that are not damaged: the position is the end, or before it, and both words fit there. */
+/* Fields that are not damaged: the position is the end, or before it, and both words fit there. Whether its empty
+ * frame stands can be told only while nothing is linked there. */
 static bool view_valid(const struct log *l, const struct intent_view *v)
 {
 	return ring_word_fits(l, v->position, v->frame_word) && ring_word_fits(l, v->position, v->null_word) &&
 	       v->frame_word != v->null_word && v->position <= ring_end(l);
+}
+
+/* Links the empty frame where nothing stands yet. False: it is not there; then nothing is linked, or control has moved
+ * on. */
+static bool null_link(struct log *l, const struct intent_view *v)
+{
+	if (!ring_word_empty(l, v->position, v->null_word))
+		return false;
+	ring_link_at(l, v->position, v->null_word);
+	return true;
 }
 
 /* ARMED: 1 linked, 0 not and never will be, -1 look again. */
@@ -66,7 +77,9 @@ static int resolve_armed(struct log *l, struct intent *i, uint64_t c, const stru
 		return 0; /* damage: it is rather done again than lost */
 	at = ring_at(l, v->position, v->frame_word);
 	if (at == RING_AT_NOTHING) {
-		ring_link_at(l, v->position, v->null_word);
+		if (!null_link(l, v) && load_seq(&i->control) == c && /* keep pairs arm */
+		    ring_at(l, v->position, v->frame_word) == RING_AT_NOTHING)
+			return 0;
 		at = ring_at(l, v->position, v->frame_word);
 	}
 	if (at == RING_AT_THIS)
@@ -114,7 +127,7 @@ void intent_close(struct log *l, unsigned slot)
 			return;
 	} while (!intent_read(i, c, &v));
 	if (view_valid(l, &v) && ring_at(l, v.position, v.frame_word) == RING_AT_NOTHING)
-		ring_link_at(l, v.position, v.null_word);
+		null_link(l, &v);
 }
 
 static void intent_keep(const struct log *l, struct intent *i, uint64_t target)

@@ -657,7 +657,8 @@ struct config_file {
 struct window_file {
 	struct file_head head;
 	uint64_t lineage, incarnation;
-	uint8_t pad[PAGE - 64 - 16];
+	uint64_t creator; /* session ID: what a dead maker of a group leaves is swept */
+	uint8_t pad[PAGE - 64 - 24];
 	/* then a struct window_line per partition, from the next page on the words */
 };
 static inline size_t window_words_at(unsigned partitions)
@@ -722,7 +723,7 @@ struct meta_settles {
 
 /* What a word of the return window that nobody has touched yet stands for, and what is known of the message. */
 struct meta_return {
-	uint8_t state;  /* WORD_WAITING, WORD_WORKING, WORD_PARKED */
+	uint8_t state;  /* WORD_WAITING, WORD_CLAIMED, WORD_WORKING, WORD_PARKED */
 	uint8_t reason; /* enum shmq_reason */
 	uint16_t deliveries;
 	uint32_t requeues;

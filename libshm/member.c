@@ -127,8 +127,9 @@ void member_leave(struct group *g, struct self *self)
 		return;
 	slot_give_back(g, self->slot, self->seq, false);
 	w = load_seq(&self->entry->lease); /* lease pairs break */
-	if (lease_seq(w) == self->seq)
-		cas_seq(&self->entry->lease, &w, lease_make(self->seq, 0, LEASE_LEFT));
+	while (lease_seq(w) == self->seq &&
+	       !cas_seq(&self->entry->lease, &w, lease_make(self->seq, 0, LEASE_LEFT))) /* somebody breaks it now */
+		;
 	cas_max(&g->file->used_ms, now_ms());
 	self->entry = NULL;
 }

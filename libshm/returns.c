@@ -84,7 +84,7 @@ static int link_row(struct group *g, struct rows *rows, struct settle *s,
 static int oldest_move(struct group *g, struct self *self)
 {
 	const struct window *w = &g->returns_window;
-	uint64_t offset = window_advance(w, UINT64_MAX), word;
+	uint64_t offset = window_advance(w, UINT64_MAX), word = 0;
 	struct frame_read read = {0};
 	struct rows rows = {0};
 	struct settle s = {.g = g, .self = self, .window = w, .offset = offset};
@@ -161,8 +161,8 @@ static int room_make(struct group *g, struct self *self, unsigned more)
 			return SHMQ_FULL;
 		if (end - floor < n - n / 4 && extents_free(l, floor) * 4 >= l->extent_count)
 			return 0;
-		if (moves == MOVES_MAX)
-			return SHMQ_FULL;
+		if (moves == MOVES_MAX) /* many that live stand together: the next ones go on, in what room is left */
+			return 0;
 		r = oldest_move(g, self);
 		if (r < 0)
 			return r;
@@ -204,7 +204,9 @@ static int link_row(struct group *g, struct rows *rows, struct settle *s,
 		return fail(&g->q->error, SHMQ_ENOMEM, "no private memory");
 	cost = rows_cost_with(rows, m);
 	if (cost > g->returns.pool_bytes / 4)
-		return SHMQ_FULL;
+		return fail(&g->q->error, SHMQ_EDATA,
+		            "group %s: a message of %llu bytes is larger than a quarter of its return log", g->name,
+		            (unsigned long long)cost);
 	r = hold_take(g, ALIGN_UP(cost, FRAME_ALIGN) + SETTLE_ROOM, &hold);
 	if (r != 0)
 		return r;

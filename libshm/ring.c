@@ -539,6 +539,17 @@ bool ring_word_fits(const struct log *l, uint64_t position, uint64_t word)
 	       slot_word_unit(word) * FRAME_ALIGN + sizeof(struct frame) <= l->pool_bytes;
 }
 
+bool ring_word_empty(const struct log *l, uint64_t position, uint64_t word)
+{
+	const struct frame *at;
+	struct frame f;
+
+	if (frame_of(l, word, &at) != 0)
+		return false;
+	racy_copy_line(&f, at);
+	return header_ok(&f) && f.position == position && f.count == 0 && f.length == sizeof f;
+}
+
 enum ring_at ring_at(const struct log *l, uint64_t position, uint64_t word)
 {
 	uint64_t w = load_seq(slot_of(l, position)), lap = lap_of(l, position); /* read pairs link */

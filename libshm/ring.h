@@ -63,6 +63,9 @@ enum ring_at ring_at(const struct log *l, uint64_t position, uint64_t word);
 /* Whether a word can be a frame's at this position of this log: what stands in shared memory may be damaged. */
 bool ring_word_fits(const struct log *l, uint64_t position, uint64_t word);
 
+/* Whether an empty frame for this position stands where the word says. */
+bool ring_word_empty(const struct log *l, uint64_t position, uint64_t word);
+
 /* Links it there and nowhere else, by one CAS: false when the position is taken. Its page is backed, and
  * head was less than N below it. */
 bool ring_link_at(struct log *l, uint64_t position, uint64_t word);

@@ -34,7 +34,7 @@ static bool peek_near(const struct log *l, uint64_t low, uint64_t high,
 uint64_t log_search(const struct log *l, uint64_t from, uint64_t end,
                        bool by_time, uint64_t key)
 {
-	uint64_t low = from, high = end;
+	uint64_t lowest = log_lowest(l, end), low = from > lowest ? from : lowest, high = end;
 
 	while (low + 1 < high) { /* damaged from `from` on, the end that is known is below it */
 		uint64_t middle = low + (high - low) / 2;

@@ -633,7 +633,8 @@ int shmq_dlq_requeue(shmq_dlq *d, const struct shmq_dead_letter *letter, int64_t
 int shmq_dlq_drop(shmq_dlq *d, const struct shmq_dead_letter *letter);
 
 /* Puts a message in its place, both or neither: a dead letter with the same history and another content
- * (value, key, headers). 0, SHMQ_LATE, SHMQ_FULL, or an error. */
+ * (value, key, headers). 0, SHMQ_LATE, SHMQ_FULL, SHMQ_EDATA (larger than a quarter of the return log), or an
+ * error. */
 int shmq_dlq_replace(shmq_dlq *d, const struct shmq_dead_letter *letter,
                      const struct shmq_message *message);
 

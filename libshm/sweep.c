@@ -10,7 +10,7 @@
 
 #define SWEEP_PAUSE_NS 1000000u   /* between two sweeps of a consumer that has other work */
 #define STUCK_PAUSE_NS 20000000u  /* until what the hint has passed is taken from who may still be coming to it */
-#define UNBLOCK_MAX    64u        /* messages moved at once */
+#define UNBLOCK_MAX    1024u      /* messages moved at once */
 
 /* ---- rows of the return log --------------------------------------------------------- */
 
@@ -23,7 +23,8 @@ int returns_wake_word(struct group *g, uint64_t offset, uint64_t word, struct fr
 
 	if (r == 0 && !returns_meta(read, &meta, NULL))
 		r = SHMQ_ECORRUPT;
-	if (r == 0 && meta.state != WORD_WAITING && meta.state != WORD_WORKING && meta.state != WORD_PARKED)
+	if (r == 0 && meta.state != WORD_WAITING && meta.state != WORD_WORKING && meta.state != WORD_CLAIMED &&
+	    meta.state != WORD_PARKED)
 		r = SHMQ_ECORRUPT;
 	if (r == 0)
 		r = window_reserve(&g->q->error, w, offset);
@@ -112,7 +113,7 @@ int sweep_if_needed(struct shmq_group *c, uint64_t now, bool idle)
 {
 	uint64_t returned = load_seq(&c->g.file->returned); /* sleep pairs tell */
 	bool changed = returned != c->returned_seen || c->sweep_cut || (c->due_ms != UINT64_MAX && boot_ms() >= c->due_ms);
-	uint64_t pause = changed ? SWEEP_PAUSE_NS : STUCK_PAUSE_NS;
+	uint64_t pause = changed ? SWEEP_PAUSE_NS : STUCK_PAUSE_NS, due = c->due_ms;
 	int r = 0;
 
 	if (!idle && now - c->swept_ns < pause)
@@ -120,15 +121,19 @@ int sweep_if_needed(struct shmq_group *c, uint64_t now, bool idle)
 	c->swept_ns = now;
 	c->returned_seen = returned;
 	c->sweep_cut = false;
-	c->due_ms = UINT64_MAX;
+	if (changed) /* all lanes are looked at: else what waits in the others is still known */
+		c->due_ms = UINT64_MAX;
 	for (unsigned i = 0; i < c->lane_count && r == 0; i++) {
 		struct lane *l = &c->lanes[i];
 		bool stuck = l->stuck_floor == window_floor(&l->window);
 		bool moved = !l->returns && load_seq(&l->window.line->claim_hint) != l->hint_swept;
 
 		/* Nothing has come back, and nothing was passed since the last look. */
-		if (!changed && !moved && !(stuck && !idle))
+		if (!changed && !moved && !(stuck && !idle)) {
+			if (due < c->due_ms) /* what was seen to wait then still does */
+				c->due_ms = due;
 			continue;
+		}
 
 		/* Others that live may still come to what the hint has passed: they are left the time for it, but
 		   for one that has nothing else to do. */
@@ -164,15 +169,16 @@ bool lane_is_done(struct shmq_group *c, struct lane *l)
 
 /* ---- what stands in the way --------------------------------------------------------- */
 
-/* The window has no word left for the next message, or (for a second) publishers wait for us. */
-static bool blocked(struct shmq_group *c, struct lane *l, uint64_t floor, bool tick)
+/* The window has no word left for the next message (once it had none: an eighth of them), or publishers have waited
+ * for us for a second. */
+static bool blocked(struct shmq_group *c, struct lane *l, uint64_t floor, bool tick, bool before)
 {
 	uint64_t limit = lane_limit(c, l);
 	struct topic *t = &c->g.topic;
 
 	if (l->returns)
 		return tick && limit - floor >= l->window.count - l->window.count / 4;
-	if (limit - floor >= l->window.count)
+	if (limit - floor >= l->window.count - (before ? l->window.count / 8 : 0))
 		return true;
 	return tick && l->tick_floor == floor && log_attached(&l->log) &&
 	       (load32_seq(&t->bell->room) & (BELL_SLEEP | BELL_WAKING)) != 0;
@@ -210,10 +216,11 @@ static bool move_floor(struct shmq_group *c, struct lane *l, uint64_t floor, boo
 		           window_next(&l->window, floor, mine, word_tag(mine), word_deliveries(mine), WORD_WAITING, due));
 		return false;
 	}
-	if (!tick || word_state(word) != WORD_WORKING || word_low(word) != c->self.owner ||
+	if (!tick || (word_state(word) != WORD_WORKING && word_state(word) != WORD_CLAIMED) ||
+	    word_low(word) != c->self.owner ||
 	    column_room(&c->moved, sizeof(struct moved)) < 0)
 		return false;
-	if (move_to_returns(c, l, floor, &word, WORD_WORKING, c->self.owner, word_deliveries(word), &to) != 0)
+	if (move_to_returns(c, l, floor, &word, word_state(word), c->self.owner, word_deliveries(word), &to) != 0)
 		return false;
 	note_moved(c, l, floor, to);
 	return true;
@@ -228,7 +235,7 @@ int lane_unblock(struct shmq_group *c, struct lane *l)
 	for (unsigned n = 0; n < UNBLOCK_MAX; n++) {
 		uint64_t floor = window_advance(&l->window, lane_limit(c, l));
 
-		if (!blocked(c, l, floor, tick) || !move_floor(c, l, floor, tick))
+		if (!blocked(c, l, floor, tick, n > 0) || !move_floor(c, l, floor, tick))
 			break;
 		l->tick_floor = window_floor(&l->window); /* go on as long as it helps */
 	}

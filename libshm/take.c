@@ -154,7 +154,7 @@ static uint64_t hint_position(struct lane *l, uint64_t *row, uint64_t *hint)
 	return claim_position(*hint, ring_head(&l->log, l->gate_position));
 }
 
-uint64_t lane_limit(struct shmq_group *c, struct lane *l)
+static uint64_t claimed_until(struct shmq_group *c, struct lane *l)
 {
 	const struct log *log = lane_log(c, l);
 	uint64_t row, hint, position, end;
@@ -173,6 +173,13 @@ uint64_t lane_limit(struct shmq_group *c, struct lane *l)
 	if (ring_peek(&e, log, position, &f) == 0)
 		return f.offset;
 	return window_floor(&l->window); /* where it begins, or damage */
+}
+
+uint64_t lane_limit(struct shmq_group *c, struct lane *l)
+{
+	uint64_t limit = claimed_until(c, l), floor = window_floor(&l->window);
+
+	return limit > floor ? limit : floor; /* a hint that was given back may be behind it */
 }
 
 /* ---- gates -------------------------------------------------------------------------- */
@@ -361,10 +368,12 @@ static int bury(struct shmq_group *c, struct lane *l, uint64_t offset, uint64_t 
 	if (!window_set(&l->window, offset, word, mine))
 		return SHMQ_EMPTY;
 	r = dead_letter(c, l, offset, &mine, NULL);
-	if (r < 0) /* it is nobody's work: another time */
+	if (r < 0) { /* it is nobody's work: another time */
 		window_set(&l->window, offset, mine,
 		           window_next(&l->window, offset, mine, word_tag(mine), word_deliveries(mine), WORD_WAITING,
 		                       boot_ms() + BURY_PAUSE_MS));
+		group_tell(&c->g); /* when that is */
+	}
 	return r < 0 ? r : SHMQ_EMPTY;
 }
 
@@ -419,6 +428,8 @@ static int next_found(struct shmq_group *c, struct lane *l, struct shmq_delivery
 
 	while (r == SHMQ_EMPTY && l->found_next < l->found_count)
 		r = take_found(c, l, l->found[l->found_next++], d);
+	if (r < 0) /* it is looked at again */
+		c->sweep_cut = true;
 	return r;
 }
 
@@ -427,16 +438,12 @@ static int next_found(struct shmq_group *c, struct lane *l, struct shmq_delivery
 /* Rows that there are words for, from `offset` on. */
 static uint64_t window_room(struct shmq_group *c, struct lane *l, uint64_t offset)
 {
-	uint64_t floor = window_floor(&l->window);
+	uint64_t floor = window_floor(&l->window), count = l->window.count;
 
-	if (offset < floor) /* done already: to be stepped over */
-		return l->window.count;
-	if (offset - floor < l->window.count)
-		return l->window.count - (offset - floor);
+	if (offset < floor + count) /* also below the floor: the hint was given back, and others were faster */
+		return floor + count - offset;
 	floor = window_advance(&l->window, lane_limit(c, l));
-	if (offset < floor)
-		return l->window.count;
-	return offset - floor < l->window.count ? l->window.count - (offset - floor) : 0;
+	return offset < floor + count ? floor + count - offset : 0;
 }
 
 /* Something is there, but not for us now: acks of others make room, and ring no bell. */

@@ -256,3 +256,16 @@ expect_options() {
 		[ "$(offered "$shell" "$BIN/mqsub o")" = orders ]
 	done
 }
+
+@test "mqsub: a command behind TOPIC --, and files behind that" {
+	mqd topic create orders
+	touch file-one
+	mkdir bin
+	printf '#!/bin/sh\n' >bin/work-on-orders
+	chmod +x bin/work-on-orders
+	PATH=$PATH:$PWD/bin
+	expect 'mqsub -g g orders -- work-on-' work-on-orders
+	expect 'mqsub -g g -j 2 orders orders -- work-on-orders file' file-one
+	expect 'mqsub -g g --into or' orders
+	expect 'mqsub -- or' orders
+}

@@ -102,6 +102,7 @@ WAIT='wait_for() { until [ -e "$DIR/$1" ]; do sleep 0.02; done; };'
 	mqsub -q -e -g g t -- env >"$OUT"
 	grep -qx MQ_KEY=a "$OUT"
 	grep -qx MQ_H_H=c "$OUT"
+	run ! grep -E '^[bd]$' "$OUT"
 }
 
 @test "nothing of the message is put into the arguments" {
@@ -152,6 +153,23 @@ WAIT='wait_for() { until [ -e "$DIR/$1" ]; do sleep 0.02; done; };'
 	left_is g t ''
 	run -0 --separate-stderr mqsub -e -g g t -- cat
 	[ -z "$output$stderr" ]
+}
+
+@test "what is kept with a dead letter: why, how often, the status, the last 4 KiB of standard error" {
+	printf '%s\n' status killed slow reject | mqpub -q t
+	run -123 mqsub -q -e -g g --retries 2 --backoff 1ms --timeout 1s t -- sh -c '
+		read -r x
+		head -c 10000 /dev/zero | tr "\0" . >&2
+		echo "the end of $x" >&2
+		case $x in status) exit 3 ;; killed) kill -9 $$ ;; slow) exec sleep 1000 ;; *) exit 65 ;; esac'
+	[ "$(mqdlq list -J t | jq -c '[.offset, .reason, .attempts, .exit, .signal]' | sort)" = \
+		'[0,"max-deliver",2,3,null]
+[1,"max-deliver",2,null,"SIGKILL"]
+[2,"timeout",2,null,"SIGTERM"]
+[3,"rejected",1,65,null]' ]
+	mqdlq show --offset 0 t >"$OUT"
+	grep -q 'stderr: 4096 bytes' "$OUT"
+	grep -q '\.the end of status' "$OUT"
 }
 
 @test "a retry that succeeds is no failure" {
@@ -280,9 +298,9 @@ WAIT='wait_for() { until [ -e "$DIR/$1" ]; do sleep 0.02; done; };'
 
 @test "two mqsub share: commands take one message at a time, so none waits for a slow one" {
 	seq 10 | mqpub -q t
-	mqsub -q -e -g g t -- sh -c "$WAIT"'wait_for go; cat' >"$OUT.1" 3>&- &
+	mqsub -q -e -g g t -- sh -c "$WAIT"'touch "$DIR/runs"; wait_for go; cat' >"$OUT.1" 3>&- &
 	first=$!
-	poll_until 10 mqsub --browse -g g t
+	poll_until 10 has_files 1
 	mqsub -q -c 9 -W 20s -g g t -- cat >"$OUT.2"
 	[ "$(wc -c <"$OUT.2")" -ge 9 ]
 	touch "$DIR/go"
@@ -332,7 +350,7 @@ WAIT='wait_for() { until [ -e "$DIR/$1" ]; do sleep 0.02; done; };'
 	seq 2 | mqpub -q t
 	start_mqsub -q -e -g g --lease 100ms -j 2 t -- sh -c "$WAIT"'touch "$DIR/$MQ_OFFSET"; wait_for go'
 	poll_until 10 has_files 2
-	run -75 mqsub -q -W 800ms -g g t
+	run -75 mqsub -q -W 2500ms -g g t # a lease that ran out is noticed within a second or two
 	[ -z "$output" ]
 	touch "$DIR/go"
 	wait_for_end "$pid"
@@ -373,12 +391,20 @@ WAIT='wait_for() { until [ -e "$DIR/$1" ]; do sleep 0.02; done; };'
 }
 
 @test "the reader of the output ends: no word, SIGPIPE, and nothing is counted" {
-	seq 1000 | mqpub -q t
+	seq 10 | mqpub -q t
 	for jobs in 1 2; do
-		mqsub -q -g g$jobs -j $jobs t -- sh -c 'read -r x; echo "$x"' 2>"$ERR" | head -n 2 >"$OUT" || [ "${PIPESTATUS[0]}" -eq 141 ]
-		[ "$(wc -l <"$OUT")" -eq 2 ]
+		rm -f "$DIR"/*
+		mqsub -g g$jobs -q -j $jobs t -- sh -c "$WAIT"'read -r x; [ "$x" -le 2 ] || { touch "$DIR/$x"; wait_for gone; }; /bin/echo "$x"' 2>"$ERR" | {
+			read -r a # a byte at a time
+			read -r b
+			echo "$a $b" >"$OUT"
+			poll_until 10 test -e "$DIR/3"
+			exec <&-
+			touch "$DIR/gone"
+		} || [ "${PIPESTATUS[0]}" -eq 141 ]
+		[ "$(tr ' ' '\n' <"$OUT" | sort | tr '\n' ' ')" = '1 2 ' ]
 		run ! grep '^mqsub' "$ERR"
-		[ "$(mqsub -q -e -g g$jobs -f '%d\n' t | sort | uniq -c | wc -l)" -eq 1 ]
+		[ "$(mqsub -q -e -g g$jobs -f '%d' t)" = 11111111 ]
 	done
 }
 

@@ -211,11 +211,26 @@ wait_for_end() {
 	exec 7<"$BATS_TEST_TMPDIR/fifo"
 	read -r line <&7
 	poll_until 10 left_is g t '2 3 '
-	run -75 mqsub -q -W 600ms -g g t
+	run -75 mqsub -q -W 2500ms -g g t
 	[ -z "$output" ]
 	cat <&7 >"$OUT" 3>&- &
 	poll_until 10 left_is g t ''
 	kill -TERM "$pid"
+	[ ! -s "$ERR" ]
+}
+
+@test "a reader that does not read: what stands in the pipe, and what waits for room in it, is kept, too" {
+	seq 40000 | mqpub -q t
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	env mqsub -q -g g --lease 100ms t >"$BATS_TEST_TMPDIR/fifo" 2>"$ERR" 3>&- &
+	pid=$!
+	exec 7<"$BATS_TEST_TMPDIR/fifo"
+	poll_until 10 stands_in 7 60000
+	run -75 mqsub -q -W 2500ms -g g t
+	[ "$(sort -n <<<"$output" | head -1)" -gt 20000 ]
+	kill -KILL "$pid"
+	wait "$pid" || :
+	exec 7<&-
 	[ ! -s "$ERR" ]
 }
 
@@ -310,6 +325,29 @@ signal_taken() {
 	exec 7<&-
 	run -0 --separate-stderr mqsub -q -c 2 -W 20s -g g -f '%d %s\n' t
 	[ "$(sort -k 2 <<<"$output")" = $'2 2\n2 3' ]
+}
+
+@test "a consumer that is killed: what it had not written is not counted" {
+	seq 100000 | mqpub -q t
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	env mqsub -q -g g t >"$BATS_TEST_TMPDIR/fifo" 3>&- &
+	pid=$!
+	exec 7<"$BATS_TEST_TMPDIR/fifo"
+	poll_until 10 stands_in 7 60000
+	kill -KILL "$pid"
+	wait "$pid" || :
+	exec 7<&-
+	mqsub -q -c 100000 -W 20s -g g -f '%d %s\n' t >"$OUT"
+	[ "$(cut -d' ' -f2 "$OUT" | sort -u | wc -l)" -eq 100000 ]
+	counted=$(grep -c '^2 ' "$OUT") # a pipe holds 64 KiB, a line here is of 2 to 6 bytes
+	[ "$counted" -gt 5000 ]
+	[ "$counted" -lt 14000 ]
+}
+
+# So many bytes stand in the pipe that file descriptor FD reads.
+stands_in() { # FD BYTES
+	perl -e 'open my $f, "<&=", $ARGV[0] or die; my $n = pack "i", 0; ioctl $f, 0x541b, $n or die; # FIONREAD
+		exit(unpack("i", $n) < $ARGV[1])' "$1" "$2"
 }
 
 @test "a consumer that stands still for longer than its lease: another goes on, and it says so" {

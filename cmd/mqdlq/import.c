@@ -170,20 +170,6 @@ static void complain(struct import *in, const struct line *line, int status, con
 	in->status = in->status && in->status != EXIT_AGAIN ? in->status : status;
 }
 
-/* The return log has no room for it however empty it is. */
-static bool never_fits(struct import *in, const struct line *line, const struct shmq_message *m)
-{
-	static struct shmq_group_info info;
-	size_t bytes = m->value_len + m->key_len;
-
-	info.logs = NULL;
-	for (size_t i = 0; i < m->header_count; i++)
-		bytes += m->headers[i].name_len + m->headers[i].value_len;
-	return shmq_group_info(in->q, in->args->topic, in->groups.at[line->group], &info) ==
-		   SHMQ_OK &&
-	       bytes >= info.options.returns_bytes / 4;
-}
-
 static void not_replaced(struct import *in, const struct line *line, int rc)
 {
 	char what[512];
@@ -227,11 +213,7 @@ static void replace(struct import *in, shmq_dlq *d, const struct line *line,
 		       in->groups.at[line->group]);
 	else if (rc == SHMQ_OK)
 		rc = shmq_dlq_replace(d, &letter, edited);
-	if (rc == SHMQ_FULL && never_fits(in, line, edited))
-		complain(in, line, EX_DATAERR,
-			 "cannot be replaced: the line is larger than a quarter of the group's "
-			 "return log");
-	else if (rc == SHMQ_OK)
+	if (rc == SHMQ_OK)
 		in->replaced++;
 	else
 		not_replaced(in, line, rc);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "damage.h"
+#include "group_actors.h"
 #include "layout.h"
 
 #define OTHER     "other"
@@ -19,7 +20,7 @@
 
 static volatile unsigned sum; /* of everything read: nothing is optimised away */
 
-static void touch(const void *data, size_t bytes)
+void touch(const void *data, size_t bytes)
 {
 	const unsigned char *p = data;
 	unsigned s = 0;
@@ -29,7 +30,7 @@ static void touch(const void *data, size_t bytes)
 	sum += s;
 }
 
-static const char *sentence(shmq *q)
+const char *sentence(shmq *q)
 {
 	const char *text = shmq_error(q);
 
@@ -214,7 +215,7 @@ static uint64_t clock_now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static struct shmq_seek some_seek(struct rng *r)
+struct shmq_seek some_seek(struct rng *r)
 {
 	struct shmq_seek s = {.kind = (enum shmq_seek_kind)rng_below(r, 5)};
 
@@ -225,7 +226,7 @@ static struct shmq_seek some_seek(struct rng *r)
 	return s;
 }
 
-static void message_touch(const struct shmq_message *m)
+void message_touch(const struct shmq_message *m)
 {
 	touch(m->value, m->value_len);
 	if (m->key != NULL)
@@ -464,9 +465,11 @@ void actor_first(const struct plan *p)
 
 		LIB(shmq_pub_open, q, TOPIC, &no_wait, &pub, NULL);
 		LIB(shmq_sub_open, q, TOPIC, &o, &sub);
+		groups_first(p, q, &r, true);
 		send_one(pub, &r);
 		_exit(0);
 	}
+	groups_first(p, q, &r, false);
 	broker_close(q);
 }
 
@@ -479,7 +482,8 @@ static void on_sigbus(int sig)
 void actor_run(const struct plan *p, unsigned n)
 {
 	struct rng r = rng_part(p->seed, p->number * 100ull + 10 + n);
-	unsigned job = p->holes ? 1 : p->racing ? n > 1 : n == 0 ? 0 : n == 1 ? 1 : rng_below(&r, 4);
+	unsigned job = p->holes ? (n == 1 ? 4 : 1) : p->racing ? n > 1 : n == 0 ? 0 : n == 1 ? 1 + 3 * rng_below(&r, 2) :
+	               rng_below(&r, 8);
 	uint64_t end = now_ns() + 30000000ull + (p->live > 0 ? 50000000u : 0);
 
 	racing = p->racing;
@@ -496,6 +500,10 @@ void actor_run(const struct plan *p, unsigned n)
 				publish(q, &r, topic, (racing ? 2000 : 100) + rng_below(&r, 300));
 			else if (job <= 2)
 				subscribe(p, q, &r, topic, 3 + rng_below(&r, 20));
+			else if (job >= 4 && job <= 6)
+				consume(p, q, &r, topic, 20 + rng_below(&r, 100), !p->holes);
+			else if (job == 7)
+				administer_groups(q, &r, topic, 10);
 			else
 				administer(p, q, &r, 10);
 			if (p->holes)
@@ -543,8 +551,12 @@ void actor_last(const struct plan *plan)
 	look(q, TOPIC);
 	for (unsigned i = 0; i < 6; i++)
 		subscribe(p, q, &r, TOPIC, 10);
+	administer_groups(q, &r, TOPIC, 10);
+	for (unsigned i = 0; i < 6; i++)
+		consume(p, q, &r, TOPIC, 10, true);
 	publish(q, &r, TOPIC, 30);
 	subscribe(p, q, &r, TOPIC, 10);
+	consume(p, q, &r, TOPIC, 10, true);
 	LIB(shmq_topic_purge, q, TOPIC, NULL);
 	subscribe(p, q, &r, TOPIC, 10);
 	if (LIB(shmq_topic_repair, q, TOPIC) == 0 && !p->brokers)

@@ -54,7 +54,7 @@ int call_end(int result)
 	board->calls++;
 	board->data += result == 0;
 	board->errors += result < 0;
-	if (result < SHMQ_ESTALE || result > SHMQ_INTERRUPTED)
+	if (result < SHMQ_ECONFIG || result > SHMQ_LATE)
 		complain("%s returned %d", here->call, result);
 	if (took > CALL_SECONDS * 1000000000u)
 		complain("%s took %llu ms", here->call, (unsigned long long)(took / 1000000));

@@ -92,6 +92,8 @@ static const char *kind_of(const struct plan *p, struct rng *r)
 		return "bell";
 	if (n == 4)
 		return "topic";
+	if (n >= 12)
+		return "group";
 	if (n < 8 && p->brokers)
 		return n == 7 ? "session" : "broker";
 	return "log";
@@ -112,6 +114,10 @@ static void damage_one(const struct plan *p, struct rng *r, bool live)
 		damage_old_page(&v);
 	else if (how == 2 && !p->holes && rng_one_in(r, 2))
 		damage_head(&v);
+	else if (kind[0] == 'g')
+		damage_in_group(&v, path, live);
+	else if (kind[0] == 'l' && !p->holes && !p->racing && rng_one_in(r, 8))
+		damage_in_intents(&v);
 	else if (kind[0] == 'l')
 		damage_in_log(&v, live);
 	else if (kind[0] == 'b' && kind[1] == 'e')
@@ -141,7 +147,7 @@ void damage_truncate(const struct plan *p, struct rng *r)
 	struct stat st;
 	char path[160];
 
-	if (choose(p, r, rng_one_in(r, 2) ? "log" : "bell", path) && stat(path, &st) == 0 &&
+	if (choose(p, r, rng_one_in(r, 3) ? "group" : rng_one_in(r, 2) ? "log" : "bell", path) && stat(path, &st) == 0 &&
 	    truncate(path, (off_t)(rng_u64(r) % ((uint64_t)st.st_size + 1))) < 0)
 		perror(path);
 }

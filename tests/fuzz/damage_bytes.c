@@ -122,7 +122,7 @@ void damage_head(const struct victim *v)
 		h.number = damage_number(r, h.number);
 		break;
 	default:
-		h.kind = 1 + rng_below(r, 5);
+		h.kind = 1 + rng_below(r, 8);
 	}
 	if (!rng_one_in(r, 10))
 		h.hash = bulk_hash(&h, offsetof(struct file_head, hash));

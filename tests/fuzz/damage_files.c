@@ -10,7 +10,7 @@ static void reader(const struct victim *v, struct bell_file *b)
 	atomic_u64 *w = &b->readers[rng_one_in(r, 3) ? rng_below(r, READERS) : rng_below(r, 6)];
 	uint64_t x = get(w);
 
-	switch (rng_below(r, 4)) {
+	switch (rng_below(r, 5)) {
 	case 0:
 		x = (x & ((1ull << 61) - 1)) | (uint64_t)rng_below(r, 8) << 61;
 		break;
@@ -20,6 +20,10 @@ static void reader(const struct victim *v, struct bell_file *b)
 	case 2:
 		x = reader_word((enum reader_state)rng_below(r, 6), rng_below(r, 4),
 		                session_id(rng_below(r, 4), rng_below(r, 6)));
+		break;
+	case 3:
+		x = reader_group_word(rng_one_in(r, 3) ? READER_TENTATIVE : READER_GROUP, rng_below(r, 4),
+		                      bulk_hash(rng_one_in(r, 2) ? "g" : "h", 1), rng_below(r, 4));
 		break;
 	default:
 		x = damage_number(r, x);

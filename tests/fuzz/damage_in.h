@@ -57,5 +57,7 @@ void damage_in_bell(const struct victim *v);
 void damage_in_topic(const struct victim *v);
 void damage_in_broker(const struct victim *v);
 void damage_in_session(const struct victim *v);
+void damage_in_group(const struct victim *v, const char *path, bool live);
+void damage_in_intents(const struct victim *v); /* of a log */
 
 #endif

@@ -20,7 +20,7 @@
 #include "tap.h"
 
 #define ROUND_SECONDS 10u
-#define DRAIN_MS      90000u /* no machine is as slow as this */
+#define DRAIN_MS      30000u /* without any progress: no machine is as slow as this */
 
 const char *const topic_names[TOPICS] = {"in", "mid", "out", "work"};
 struct board *board;
@@ -30,6 +30,7 @@ int64_t lease_ns;
 static shmq *q;
 static struct rng rng;
 static unsigned kills, stops;
+static bool keep;
 
 void violation(const char *format, ...)
 {
@@ -93,11 +94,15 @@ static void worker_start(unsigned i)
 	struct worker *w = &board->workers[i];
 	struct rng r = rng_part(rng_u64(&rng), i);
 
+	pid_t pid;
+
 	w->resume_ms = 0;
-	w->pid = fork();
-	if (w->pid < 0)
+	pid = fork();
+	if (pid < 0)
 		must("fork", -errno);
-	if (w->pid == 0) {
+	if (pid > 0) {
+		w->pid = pid; /* it is shared with the child */
+	} else {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (i < PUBLISHERS)
 			publisher_run(i, &r);
@@ -128,7 +133,7 @@ static void disturb(void)
 	unsigned i = rng_below(&rng, WORKERS);
 	struct worker *w = &board->workers[i];
 
-	if (w->pid == 0)
+	if (w->pid == 0 || (w->resume_ms != 0 && !rng_one_in(&rng, 8)))
 		return;
 	if (rng_one_in(&rng, 3) && w->resume_ms == 0) {
 		kill(w->pid, SIGSTOP);
@@ -167,12 +172,14 @@ static void look_for_ended(bool again)
 static void rage(unsigned seconds)
 {
 	uint64_t end = now_ms() + seconds * 1000u;
+	unsigned calm = rng_one_in(&rng, 6) ? 1 : rng_one_in(&rng, 4) ? 40 : rng_one_in(&rng, 2) ? 400 : 4000; /* pauses, in 0.1 ms */
 
 	while (now_ms() < end && board->violations == 0) {
-		usleep(500 + rng_below(&rng, 20000));
+		usleep(100 + rng_below(&rng, 100 * calm));
 		resume(false);
 		look_for_ended(true);
-		disturb();
+		if (calm > 1)
+			disturb();
 	}
 	resume(true);
 }
@@ -217,14 +224,19 @@ static void say_where(void)
 /* Nobody is disturbed any more: all that is left comes to its end. */
 static void drain(void)
 {
-	uint64_t end = now_ms() + DRAIN_MS;
+	uint64_t end = now_ms() + DRAIN_MS, least = UINT64_MAX, left;
 
 	board->stop_publishing = true;
-	while ((publishers_run() || left_everywhere() > 0) && board->violations == 0) {
+	while (((left = left_everywhere()) > 0 || publishers_run()) && board->violations == 0) {
+		if (left < least) {
+			least = left;
+			end = now_ms() + DRAIN_MS;
+		}
 		if (now_ms() > end) {
 			violation("it does not come to an end");
 			say_where();
-			if (getenv("STORM_KEEP") != NULL)
+			fflush(stdout);
+			if (keep) /* to be looked at */
 				pause();
 			break;
 		}
@@ -341,6 +353,7 @@ static bool round_run(uint64_t seed, unsigned number, unsigned seconds)
 	if (board == MAP_FAILED || mkdtemp(dir) == NULL)
 		must("memory", -errno);
 	lease_ns = (int64_t)(200 + rng_below(&rng, 300)) * 1000000;
+	board->pipelined = rng_one_in(&rng, 2);
 	kills = stops = 0;
 	topics_make();
 	for (unsigned i = 0; i < WORKERS; i++)
@@ -363,7 +376,7 @@ static bool round_run(uint64_t seed, unsigned number, unsigned seconds)
 	fflush(stdout);
 	shmq_close(q);
 	q = NULL;
-	if (wrong == 0 || getenv("STORM_KEEP") == NULL)
+	if (wrong == 0 || !keep)
 		nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 	munmap(board, sizeof *board);
 	return wrong == 0;
@@ -380,8 +393,9 @@ static void on_end(int sig)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-	        {"seed", 1, NULL, 's'}, {"seconds", 1, NULL, 't'}, {NULL, 0, NULL, 0}};
-	unsigned seconds = 12, number = 0;
+	        {"seed", 1, NULL, 's'}, {"seconds", 1, NULL, 't'}, {"round", 1, NULL, 'r'},
+	        {"keep", 0, NULL, 'k'}, {NULL, 0, NULL, 0}};
+	unsigned seconds = 12, number = 0, first = 0;
 	uint64_t seed = 0, end;
 	int c;
 
@@ -392,6 +406,10 @@ int main(int argc, char **argv)
 			seed = strtoull(optarg, NULL, 10);
 		else if (c == 't')
 			seconds = (unsigned)strtoul(optarg, NULL, 10);
+		else if (c == 'r')
+			first = number = (unsigned)strtoul(optarg, NULL, 10);
+		else if (c == 'k')
+			keep = true;
 		else
 			return 64;
 	}
@@ -403,7 +421,7 @@ int main(int argc, char **argv)
 	for (;;) {
 		uint64_t now = now_ms(), left = now < end ? (end - now) / 1000 : 0;
 
-		if (number > 0 && left < ROUND_SECONDS / 2)
+		if (number > first && left < ROUND_SECONDS / 2)
 			break;
 		if (!round_run(seed, number++, left < ROUND_SECONDS ? (unsigned)left : ROUND_SECONDS))
 			break;

@@ -50,6 +50,7 @@ struct worker {
 
 struct board {
 	_Atomic bool stop_publishing, stop_consuming;
+	bool pipelined; /* `ordered` acks in any order */
 	_Atomic uint32_t next[PUBLISHERS]; /* the next message */
 	_Atomic uint64_t ordered_done[PARTITIONS], ordered_seen[PARTITIONS];
 	_Atomic uint32_t violations;

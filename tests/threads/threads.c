@@ -29,12 +29,14 @@ const char *__tsan_default_options(void)
 	return "halt_on_error=1:report_thread_leaks=0";
 }
 
-const char *const topic_names[TOPICS] = {"strict", "drop", "purged", "churn"};
+const char *const topic_names[TOPICS] = {"strict", "drop", "purged", "churn", "tasks", "done"};
 #define SMALL .partitions = PARTITIONS, .slots = 16, .pool_bytes = 2u << 20, .keep_bytes = 1u << 18
 const struct shmq_topic_options topic_options[TOPICS] = {
         {SMALL},
         {.partitions = PARTITIONS, .slots = 8, .pool_bytes = 1u << 20, .keep_bytes = 1u << 18,
          .full = SHMQ_FULL_DROP_OLD},
+        {SMALL},
+        {SMALL},
         {SMALL},
         {SMALL}};
 
@@ -75,7 +77,7 @@ void topic_error(struct thread *t, int result)
 		wrong(t, "%s: %d, %s", t->call, result, shmq_error(t->q));
 }
 
-static void nap(struct thread *t, unsigned milliseconds)
+void pause_some(struct thread *t, unsigned milliseconds)
 {
 	struct timespec pause = {.tv_nsec = (long)(1 + rng_below(&t->rng, milliseconds)) * 1000000};
 
@@ -94,7 +96,7 @@ void purger_run(struct thread *t)
 		result = LIB(t, shmq_topic_purge, t->q, topic_names[t->topic], &purged);
 		if (result != 0 && result != SHMQ_ESYSTEM)
 			topic_error(t, result);
-		nap(t, 20);
+		pause_some(t, 20);
 	}
 }
 
@@ -109,7 +111,7 @@ void churner_run(struct thread *t)
 		else
 			LIB(t, shmq_topic_delete, t->q, name);
 		LIB(t, shmq_topic_create, t->q, name, &topic_options[t->topic]);
-		nap(t, 40);
+		pause_some(t, 40);
 	}
 }
 
@@ -124,7 +126,9 @@ static const struct job {
         {"reader", reader_run, DROP, 3},   {"writer", writer_run, PURGED, 2},
         {"reader", reader_run, PURGED, 2}, {"purger", purger_run, PURGED, 1},
         {"writer", writer_run, CHURN, 2},  {"reader", reader_run, CHURN, 2},
-        {"churner", churner_run, CHURN, 1},
+        {"churner", churner_run, CHURN, 1}, {"feeder", feeder_run, TASKS, 1},
+        {"worker", worker_run, TASKS, 3},  {"digger", digger_run, TASKS, 1},
+        {"checker", checker_run, DONE, 1},
 };
 #define THREADS_MAX 32u
 static struct thread threads[THREADS_MAX];
@@ -201,8 +205,11 @@ static int all_threads(uint64_t seed, unsigned seconds)
 	printf("# %llu messages sent, %llu read, %llu missed and told\n",
 	       (unsigned long long)messages_sent, (unsigned long long)messages_read,
 	       (unsigned long long)messages_missed);
+	printf("# tasks: %llu acked, %llu settled, %llu given out again, %llu late, %llu requeued\n",
+	       (unsigned long long)tasks_acked, (unsigned long long)tasks_settled, (unsigned long long)tasks_again,
+	       (unsigned long long)tasks_late, (unsigned long long)tasks_dug_up);
 	fflush(stdout);
-	return messages_sent > 0 && messages_read > 0 ? 0 : 3;
+	return messages_sent > 0 && messages_read > 0 && tasks_acked > 0 && tasks_settled > 0 ? 0 : 3;
 }
 
 /* ---- the process that survives -------------------------------------------------------- */
@@ -269,7 +276,7 @@ int main(int argc, char **argv)
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	remove_in(AT_FDCWD, dir);
-	if (!ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "publishers and subscribers as threads"))
+	if (!ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "publishers, subscribers and consumers as threads"))
 		printf("# %s %d%s\n# again: %s --seed %llu --seconds 60\n",
 		       WIFSIGNALED(status) ? "signal" : "exit",
 		       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),

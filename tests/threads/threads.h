@@ -19,6 +19,8 @@ enum topic_kind {
 	DROP,   /* drop-old: overruns all the time */
 	PURGED, /* block, and purged all the time */
 	CHURN,  /* deleted, created and repaired all the time */
+	TASKS,  /* worked on by a group, settled into DONE */
+	DONE,
 	TOPICS
 };
 extern const char *const topic_names[TOPICS];
@@ -64,6 +66,12 @@ void reader_run(struct thread *t);  /* comes and goes */
 void holder_run(struct thread *t);  /* sees all of STRICT */
 void purger_run(struct thread *t);
 void churner_run(struct thread *t);
+void feeder_run(struct thread *t);  /* publishes to TASKS */
+void worker_run(struct thread *t);  /* acks them, or settles them into DONE */
+void digger_run(struct thread *t);  /* requeues what they bury */
+void checker_run(struct thread *t); /* sees what comes out, and that each task ended once */
+extern _Atomic uint64_t tasks_acked, tasks_settled, tasks_again, tasks_late, tasks_dug_up;
+void pause_some(struct thread *t, unsigned milliseconds);
 
 /* A message says who wrote it, and all its bytes follow from that. */
 #define HEAD_BYTES 32u

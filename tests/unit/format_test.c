@@ -206,6 +206,7 @@ static void group_structures(void)
 	FIELD(struct window_file, head);
 	FIELD(struct window_file, lineage);
 	FIELD(struct window_file, incarnation);
+	FIELD(struct window_file, creator);
 	FIELD(struct meta_settles, topic);
 	FIELD(struct meta_settles, group);
 	FIELD(struct meta_settles, incarnation);

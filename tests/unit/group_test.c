@@ -595,6 +595,30 @@ static void give_back(void)
 	}
 }
 
+/* Who leaves has claimed ahead what another one has done meanwhile. */
+static void give_back_of_what_is_done(void)
+{
+	struct shmq_consume_options o = {.prefetch = 10};
+	struct shmq_delivery d, e;
+	shmq *handle = broker();
+	shmq_group *a, *b;
+	unsigned n = 0;
+
+	topic_make(q, "overtaken", 1);
+	publish_numbers(q, "overtaken", 0, 30, true);
+	need(shmq_group_open(q, "overtaken", "g", &o, &a, NULL));
+	need(shmq_group_open(handle, "overtaken", "g", &o, &b, NULL));
+	next_is(a, &d, "0", 1, "one in hand, nine claimed ahead");
+	for (; n < 9 && shmq_group_next(b, &e) == 0 && strtoul(value_of(&e.message), NULL, 10) < 10; n++)
+		step(shmq_group_ack(b, &e));
+	is_u64(n, 9, "another one has nothing else to do, and does those");
+	step(shmq_group_ack(a, &d));
+	shmq_group_close(a);
+	is_str(take_all(b, TAKE_ACK, NULL), numbers(10, 30), "what is behind them goes on");
+	shmq_group_close(b);
+	shmq_close(handle);
+}
+
 static void partitions(void)
 {
 	unsigned last[5] = {0}, wrong = 0, n = 0;
@@ -1018,6 +1042,7 @@ int main(void)
 	at_most_once();
 	manual_start();
 	give_back();
+	give_back_of_what_is_done();
 	partitions();
 	filters();
 	exit_at_end();
