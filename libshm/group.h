@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* group.h - a consumer's insides, for group.c, take.c, sweep.c, returns.c, group_wait.c and dlq.c. */
+/* group.h - a consumer's insides. */
 #ifndef SHMQ_GROUP_H
 #define SHMQ_GROUP_H
 
@@ -77,6 +77,7 @@ struct shmq_group {
 	bool sweep_cut;            /* the last sweep did not get to the end */
 	bool late_untold;          /* the lease was found broken while waiting */
 	bool settling;             /* in shmq_group_settle() */
+	bool room_awaited;         /* publishers slept for room at the last tick */
 	bool ticking;              /* a second has passed since this was true last */
 	uint64_t share;            /* ordered: partitions that are ours to take */
 	unsigned relaxes;          /* as in wait.h */
@@ -110,7 +111,7 @@ static inline struct log *lane_log(struct shmq_group *c, struct lane *l)
 	return l->returns ? &c->g.returns : &l->log;
 }
 
-/* group.c ------------------------------------------------------------------------------ */
+/* group_next.c, not_done.c ---------------------------------------------------------------- */
 
 /* Renews the lease when it is time to, and does what is due once a second. 0, SHMQ_LATE, or what happened. */
 int consumer_keep_up(struct shmq_group *c);
@@ -123,7 +124,7 @@ int dead_letter(struct shmq_group *c, struct lane *l, uint64_t offset, uint64_t 
 int move_to_returns(struct shmq_group *c, struct lane *l, uint64_t offset, uint64_t *word, enum word_state state,
                     uint64_t low, unsigned deliveries, uint64_t *new_offset);
 
-/* take.c ------------------------------------------------------------------------------- */
+/* take.c, ordered.c, lane.c, group_read.c ------------------------------------------------- */
 
 /* The next message of one lane: 0 and *d, SHMQ_EMPTY, or what happened. */
 int lane_next(struct shmq_group *c, struct lane *l, struct shmq_delivery *d);
@@ -137,7 +138,8 @@ void lane_reset(struct shmq_group *c, struct lane *l);
 /* Tells publishers how far the group has come; always, when `now`. */
 void lane_raise(struct shmq_group *c, struct lane *l, bool now);
 
-/* Ordered: gives a partition away; how many we have. */
+/* Ordered: gives a partition away (once nothing of it is in hand: group_next.c); how many we have. */
+void lane_leave_when_done(struct shmq_group *c, struct lane *l);
 void lane_disown(struct shmq_group *c, struct lane *l);
 unsigned owned_count(const struct shmq_group *c);
 
@@ -148,6 +150,12 @@ uint64_t lane_limit(struct shmq_group *c, struct lane *l);
 int row_read(struct group *g, const struct log *log, uint64_t offset, struct frame_read *read,
              struct shmq_message *m);
 void frame_read_free(struct frame_read *r);
+
+/* The frame at a position into *read; row `row` of it, *at being the place of a row before it, of `from`, and moved
+ * behind it. 0 or as ring_read(). */
+int frame_load(struct group *g, const struct log *log, uint64_t position, struct frame_read *read);
+int row_at(struct group *g, struct frame_read *read, uint64_t from, uint64_t row, uint64_t *at,
+           struct shmq_message *m);
 
 /* group_settle.c ----------------------------------------------------------------------- */
 

@@ -174,14 +174,12 @@ bool lane_is_done(struct shmq_group *c, struct lane *l)
 static bool blocked(struct shmq_group *c, struct lane *l, uint64_t floor, bool tick, bool before)
 {
 	uint64_t limit = lane_limit(c, l);
-	struct topic *t = &c->g.topic;
 
 	if (l->returns)
 		return tick && limit - floor >= l->window.count - l->window.count / 4;
 	if (limit - floor >= l->window.count - (before ? l->window.count / 8 : 0))
 		return true;
-	return tick && l->tick_floor == floor && log_attached(&l->log) &&
-	       (load32_seq(&t->bell->room) & (BELL_SLEEP | BELL_WAKING)) != 0;
+	return tick && l->tick_floor == floor && log_attached(&l->log) && c->room_awaited;
 }
 
 static void note_moved(struct shmq_group *c, const struct lane *l, uint64_t from, uint64_t to)

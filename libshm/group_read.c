@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* group_read.c - verified private copies of frames, and the rows in them, for consumers. */
+#include "group.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- reading ------------------------------------------------------------------------ */
+
+void frame_read_free(struct frame_read *r)
+{
+	free(r->copy.data);
+	column_free(&r->headers);
+	*r = (struct frame_read){0};
+}
+
+/* What is known of another log says nothing of this one: positions and offsets are the same. */
+static void read_turn_to(struct frame_read *read, const struct log *log)
+{
+	if (read->log == log)
+		return;
+	read->log = log;
+	read->open = false;
+	read->words.from = read->words.to = 0;
+}
+
+int frame_load(struct group *g, const struct log *log, uint64_t position, struct frame_read *read)
+{
+	int r;
+
+	read_turn_to(read, log);
+	if (read->open && read->position == position)
+		return 0;
+	read->open = false;
+	r = ring_read(&g->q->error, log, position, &read->words, &read->copy);
+	if (r != 0)
+		return r;
+	if (columns_open((const struct frame *)(const void *)read->copy.data, &read->columns) < 0)
+		return fail(&g->q->error, SHMQ_ECORRUPT, "topic %s: the frame at position %llu contradicts itself",
+		            g->topic.name, (unsigned long long)position);
+	read->position = position;
+	read->open = true;
+	return 0;
+}
+
+/* Row `row`; *at is the place of a row before it, of `from`, and is moved behind it. */
+int row_at(struct group *g, struct frame_read *read, uint64_t from, uint64_t row, uint64_t *at,
+                  struct shmq_message *m)
+{
+	const struct frame *f = read->columns.frame;
+	int r = 0;
+
+	*m = (struct shmq_message){.offset = f->offset + row, .time_ns = f->time_ns};
+	if (!(f->flags & FRAME_DELIMITED))
+		from = row;
+	for (uint64_t i = from; i <= row && r == 0; i++)
+		r = columns_row(&read->columns, (uint32_t)i, at, m);
+	if (r == 0 && read->columns.header_ends != NULL)
+		r = columns_headers(&read->columns, (uint32_t)row, &read->headers, m);
+	if (r != 0)
+		return fail(&g->q->error, r, "topic %s: message %llu contradicts its frame", g->topic.name,
+		            (unsigned long long)m->offset);
+	return 0;
+}
+
+int row_read(struct group *g, const struct log *log, uint64_t offset, struct frame_read *read, struct shmq_message *m)
+{
+	uint64_t end, head, position, at = 0;
+	const struct frame *f;
+	int r;
+
+	read_turn_to(read, log);
+	if (!read->open || offset < read->columns.frame->offset ||
+	    offset - read->columns.frame->offset >= read->columns.frame->count) {
+		end = ring_end(log);
+		head = ring_head(log, end);
+		if (head >= end)
+			return SHMQ_OVERRUN;
+		position = log_search(log, head, end, false, offset);
+		r = frame_load(g, log, position, read);
+		if (r != 0)
+			return r;
+	}
+	f = read->columns.frame;
+	if (offset < f->offset)
+		return SHMQ_OVERRUN; /* head has passed it */
+	if (offset - f->offset >= f->count) {
+		/* Also where the search found nothing any more, and we have the frame that it began at. */
+		if (ring_look(log, read->position) == SHMQ_OVERRUN)
+			return SHMQ_OVERRUN;
+		return fail(&g->q->error, SHMQ_ECORRUPT, "topic %s: message %llu is in no frame", g->topic.name,
+		            (unsigned long long)offset);
+	}
+	return row_at(g, read, 0, offset - f->offset, &at, m);
+}
