@@ -3,7 +3,7 @@
  * seams.h - for unit tests of groups in which time passes when the test says so, and somebody acts between two steps
  * of somebody else.
  *
- * All clocks but that of the wall go on by leap(), too; who falls asleep at a bell wakes up at once, that much later.
+ * All clocks but that of the wall go on by leap() only; who falls asleep at a bell wakes up at once, that much later.
  * The functions below stand in for the library's (the linker is told so: see Makefile) or for system calls; a hook
  * runs once.
  */
@@ -22,16 +22,21 @@
 
 /* ---- time --------------------------------------------------------------------------- */
 
-static int64_t ahead_ns; /* of the true time */
+static int64_t ahead_ns; /* since the first look */
 
 int clock_gettime(clockid_t id, struct timespec *t)
 {
-	int r = (int)syscall(SYS_clock_gettime, id, t);
-	int64_t ns = t->tv_nsec + ahead_ns;
+	static struct timespec first[2];
+	struct timespec *from = &first[id == CLOCK_BOOTTIME];
+	int64_t ns;
 
-	if (r != 0 || id == CLOCK_REALTIME)
-		return r;
-	t->tv_sec += (time_t)(ns / SECOND);
+	if (id != CLOCK_BOOTTIME && id != CLOCK_MONOTONIC && id != CLOCK_MONOTONIC_COARSE)
+		return (int)syscall(SYS_clock_gettime, id, t);
+	if (from->tv_sec == 0 && syscall(SYS_clock_gettime, id, from) != 0)
+		return -1;
+	ahead_ns += 1000; /* a look takes a microsecond: who looks until it is over comes to an end */
+	ns = from->tv_nsec + ahead_ns;
+	t->tv_sec = from->tv_sec + (time_t)(ns / SECOND);
 	t->tv_nsec = (long)(ns % SECOND);
 	return 0;
 }
