@@ -139,8 +139,9 @@ int group_config_make(struct group *g, const struct group_config *config)
 	return r;
 }
 
-static int config_take(struct group *g, const struct config_file *c, uint64_t version)
+static int config_take(struct group *g, const struct config_file *shared, uint64_t version)
 {
+	const struct config_file copy = *shared, *c = &copy; /* checked and used: nobody writes there */
 	struct shmq_group_options o = {.mode = (enum shmq_group_mode)c->mode,
 	                               .retries = (uint32_t)c->retries,
 	                               .lease_ns = c->lease_ns,
@@ -263,11 +264,12 @@ int group_windows_make(struct group *g, uint64_t incarnation, const struct windo
 	return r;
 }
 
-static int windows_check(struct group *g, const struct map *m, uint64_t incarnation)
+static int windows_check(struct group *g, const struct map *m, uint64_t incarnation, uint32_t *count)
 {
 	const struct window_file *f = m->at;
-	unsigned partitions = g->topic.options.partitions, words = f->head.slots;
+	unsigned partitions = g->topic.options.partitions, words = *(const volatile uint32_t *)&f->head.slots;
 
+	*count = words;
 	if (m->bytes < sizeof *f || f->head.partitions != partitions || words < 64 || words > 65536 ||
 	    (words & (words - 1)) != 0 || m->bytes != window_bytes(partitions, words) ||
 	    f->lineage != g->number || f->incarnation != incarnation)
@@ -278,6 +280,7 @@ static int windows_check(struct group *g, const struct map *m, uint64_t incarnat
 int group_windows_open(struct group *g, uint64_t incarnation)
 {
 	struct map m;
+	uint32_t words;
 	char name[64];
 	int r;
 
@@ -285,7 +288,7 @@ int group_windows_open(struct group *g, uint64_t incarnation)
 	r = map_open(&g->q->error, g->topic.dirfd, name, g->writable, FILE_WINDOW, g->topic.number, &m);
 	if (r < 0)
 		return r;
-	r = windows_check(g, &m, incarnation);
+	r = windows_check(g, &m, incarnation, &words);
 	if (r < 0) {
 		map_close(&m);
 		return r;
@@ -293,6 +296,7 @@ int group_windows_open(struct group *g, uint64_t incarnation)
 	map_close(&g->windows_map);
 	g->windows_map = m;
 	g->windows = m.at;
+	g->window_words = words;
 	g->incarnation = incarnation;
 	return 0;
 }
@@ -315,7 +319,7 @@ int group_windows_refresh(struct group *g)
 
 void group_window(struct group *g, unsigned partition, struct window *out)
 {
-	uint64_t words = g->windows->head.slots;
+	uint64_t words = g->window_words;
 
 	window_init(out, &g->windows_map, group_window_line(g, partition),
 	            window_words_at(g->topic.options.partitions) + partition * words * 8, words);
@@ -388,12 +392,12 @@ static int returns_open(struct group *g)
 		if (r < 0)
 			map_close(&m);
 	}
-	if (r == 0 && g->returns.slot_count != g->file->head.slots)
+	if (r == 0 && g->returns.slot_count != g->returns_words)
 		r = fail(e, SHMQ_ECORRUPT, "return log of group %s: impossible dimensions", g->name);
 	if (r < 0)
 		return r;
 	window_init(&g->returns_window, &g->map, &g->file->returns, sizeof(struct group_file),
-	            g->file->head.slots);
+	            g->returns_words);
 	g->returns_tail = (struct tail){.position = ring_end(&g->returns)};
 	return 0;
 }
@@ -464,6 +468,7 @@ int group_file_open(struct group *g, bool writable)
 {
 	struct error *e = &g->q->error;
 	char name[64];
+	uint32_t words;
 	int r;
 
 	g->writable = writable;
@@ -472,15 +477,17 @@ int group_file_open(struct group *g, bool writable)
 	if (r < 0)
 		return r;
 	g->file = g->map.at;
-	if (g->map.bytes < sizeof *g->file || g->file->head.slots < 64 || g->file->head.slots > 1u << 20 ||
-	    (g->file->head.slots & (g->file->head.slots - 1)) != 0 ||
-	    g->map.bytes != group_bytes(g->file->head.slots) || g->file->hash != group_hash(g->file) ||
+	words = *(const volatile uint32_t *)&g->file->head.slots; /* once: others may write there */
+	if (g->map.bytes < sizeof *g->file || words < 64 || words > 1u << 20 || (words & (words - 1)) != 0 ||
+	    g->map.bytes != group_bytes(words) || g->file->hash != group_hash(g->file) ||
 	    g->file->lineage != g->number || memchr(g->file->name, 0, SHMQ_NAME_MAX + 1) == NULL) {
 		map_close(&g->map);
 		g->file = NULL;
 		return fail(e, SHMQ_ECORRUPT, "%s: damaged", name);
 	}
-	memcpy(g->name, g->file->name, sizeof g->name); /* ends within it: see above */
+	g->returns_words = words;
+	memcpy(g->name, g->file->name, sizeof g->name);
+	g->name[sizeof g->name - 1] = '\0'; /* it ended within it just now: see above */
 	return 0;
 }
 

@@ -33,6 +33,7 @@ struct group {
 	struct map windows_map;
 	struct window_file *windows;
 	uint64_t incarnation; /* of windows */
+	uint64_t window_words, returns_words; /* W, as the files said when they were checked: they may be overwritten */
 	struct group_config config;
 	struct log returns;
 	struct tail returns_tail;

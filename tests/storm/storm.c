@@ -345,6 +345,7 @@ static void judge(struct sums *s)
 static bool round_run(uint64_t seed, unsigned number, unsigned seconds)
 {
 	struct sums s = {0};
+	uint64_t drained_ms;
 	unsigned wrong;
 
 	rng = rng_part(seed, number);
@@ -359,17 +360,19 @@ static bool round_run(uint64_t seed, unsigned number, unsigned seconds)
 	for (unsigned i = 0; i < WORKERS; i++)
 		worker_start(i);
 	rage(seconds);
+	drained_ms = now_ms();
 	drain();
+	drained_ms = now_ms() - drained_ms;
 	if (board->violations == 0)
 		judge(&s);
 	wrong = board->violations;
 	printf("# seed %llu round %u: %u kills, %u stops; %llu published, %llu not acknowledged, %llu doubtful; "
-	       "%llu deliveries, %llu again, %llu acks, %llu settled, %llu late, %llu given back, %llu dead\n",
+	       "%llu deliveries, %llu again, %llu acks, %llu settled, %llu late, %llu given back, %llu dead; drained in %llu ms\n",
 	       (unsigned long long)seed, number, kills, stops, (unsigned long long)s.published,
 	       (unsigned long long)s.maybe, (unsigned long long)s.doubtful, (unsigned long long)board->deliveries,
 	       (unsigned long long)board->redeliveries, (unsigned long long)board->acks,
 	       (unsigned long long)board->settles, (unsigned long long)board->lates, (unsigned long long)board->retries,
-	       (unsigned long long)board->deads);
+	       (unsigned long long)board->deads, (unsigned long long)drained_ms);
 	ok(wrong == 0, "round %u: nothing lost, nothing twice, every input once at the end", number);
 	for (unsigned i = 0; i < wrong && i < 8; i++)
 		printf("# %s\n", board->violation[i]);

@@ -270,7 +270,7 @@ static int take(void)
 	if (r != 0)
 		return r;
 	h->id = message_id(&h->d.message);
-	h->until_ms = rng_one_in(rng, 10000) ? begun + 1500 : rng_one_in(rng, 100) ? begun + rng_below(rng, 50) : 0;
+	h->until_ms = board->stop_publishing ? 0 : rng_one_in(rng, 10000) ? begun + 1500 : rng_one_in(rng, 100) ? begun + rng_below(rng, 50) : 0;
 	in_hand++;
 	hand_note();
 	board->deliveries++;
@@ -363,7 +363,7 @@ static void work(unsigned most)
 	for (unsigned i = in_hand; i-- > 0;) {
 		if (held[i].until_ms > now_ms())
 			continue;
-		if (rng_one_in(rng, 60) && job != AT_OUT)
+		if (rng_one_in(rng, 60) && job != AT_OUT && !board->stop_publishing)
 			give_back(i);
 		else
 			finish(i);
