@@ -137,6 +137,8 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(COMMON) $(LIB_OBJ)
 # tests/unit/seams.h
 $(B)/unit/group_races_test $(B)/unit/group_edges_test: UNIT_WRAP := \
         -Wl,--wrap=bell_sleep,--wrap=log_known_end,--wrap=ring_place,--wrap=ring_link_at,--wrap=realloc
+# Where somebody is killed, or stands still, in the middle of settling.
+$(B)/unit/settle_test: UNIT_WRAP := -Wl,--wrap=intent_write,--wrap=ring_link_at,--wrap=ring_linked
 
 STEP_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/step/*.c))
 STEP_WRAP := -Wl,--wrap=syscall,--wrap=clock_gettime,--wrap=nanosleep,--wrap=clock_nanosleep,--wrap=ring_link_at

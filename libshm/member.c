@@ -184,6 +184,21 @@ void members_look_after(struct group *g, bool late_too)
 		group_tell(g);
 }
 
+bool member_lives(struct group *g, uint64_t owner)
+{
+	struct member *m = member_at(g, word_owner_slot(owner));
+	uint64_t w;
+
+	if (member_is_broken(g, owner))
+		return false;
+	w = load_seq(&m->lease); /* lease pairs break; before its session is looked at */
+	if (session_alive(&g->q->place, load_acquire(&m->session)))
+		return true;
+	if (cas_seq(&m->lease, &w, lease_make(lease_seq(w), lease_until_ms(w), LEASE_BROKEN))) /* break:lease */
+		group_tell(g);
+	return false;
+}
+
 static bool count_alive(void *context, unsigned slot, struct member *m)
 {
 	struct looking *l = context;

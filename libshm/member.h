@@ -41,6 +41,9 @@ int member_rejoin(struct group *g, struct self *self);
 /* Gives back everything and leaves. */
 void member_leave(struct group *g, struct self *self);
 
+/* The same, but that of a dead session is broken here and now: a system call. */
+bool member_lives(struct group *g, uint64_t owner);
+
 /* Whether what `owner` (of a word) holds is nobody's any more. Only looks at the lease. */
 bool member_is_broken(const struct group *g, uint64_t owner);
 

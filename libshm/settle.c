@@ -153,9 +153,9 @@ static int withdraw(struct attempt *a, int r)
 	if (window_set(s->window, s->offset, a->held, back)) {
 		s->word = back;
 	} else {
-		enum word_says says = window_look(s->window, s->offset, &now);
-
-		r = r == SHMQ_GONE && (says == SAYS_DONE || says == SAYS_BELOW) ? 0 : SHMQ_LATE;
+		/* DONE by who resolved ours; not by another consumer, who was given it, and has another tag. */
+		now = load_seq(window_word(s->window, s->offset)); /* settle pairs intent */
+		r = r == SHMQ_GONE && now == window_done(s->window, s->offset, a->held) ? 0 : SHMQ_LATE;
 	}
 	intent_rest(a);
 	return r;

@@ -144,7 +144,7 @@ int sweep_if_needed(struct shmq_group *c, uint64_t now, bool idle)
 
 bool lane_is_done(struct shmq_group *c, struct lane *l)
 {
-	uint64_t end, until = l->until, floor = window_floor(&l->window);
+	uint64_t end, until = l->until, floor = window_floor(&l->window), lives = UINT64_MAX;
 
 	if (l->ended)
 		return true;
@@ -160,9 +160,11 @@ bool lane_is_done(struct shmq_group *c, struct lane *l)
 			continue;
 		if (says != SAYS_HELD || word_state(word) == WORD_WAITING)
 			return false;
-		if (word_is_held(word) &&
-		    (word_low(word) == c->self.owner || member_is_broken(&c->g, word_low(word))))
-			return false;
+		if (!word_is_held(word) || word_low(word) == lives)
+			continue;
+		if (word_low(word) == c->self.owner || !member_lives(&c->g, word_low(word)))
+			return false; /* in hand; or its owner is dead, and nobody has noticed yet */
+		lives = word_low(word);
 	}
 	return true;
 }

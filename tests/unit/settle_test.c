@@ -388,6 +388,165 @@ static void from_returns(void)
 	shmq_group_close(g);
 }
 
+/* ---- in the middle (linked with --wrap: Makefile) ----------------------------------- */
+
+enum point { NOWHERE, BEFORE_INTENT, BEFORE_LINK, BEHIND_LINK };
+static enum point point;
+static int signal_there;
+
+static void at(enum point here)
+{
+	if (point != here)
+		return;
+	point = NOWHERE;
+	raise(signal_there);
+}
+
+void __real_intent_write(struct intent *i, uint64_t seq, const struct intent_view *v);
+void __wrap_intent_write(struct intent *i, uint64_t seq, const struct intent_view *v);
+void __wrap_intent_write(struct intent *i, uint64_t seq, const struct intent_view *v)
+{
+	at(BEFORE_INTENT);
+	__real_intent_write(i, seq, v);
+}
+
+bool __real_ring_link_at(struct log *l, uint64_t position, uint64_t word);
+bool __wrap_ring_link_at(struct log *l, uint64_t position, uint64_t word);
+bool __wrap_ring_link_at(struct log *l, uint64_t position, uint64_t word)
+{
+	at(BEFORE_LINK);
+	return __real_ring_link_at(l, position, word);
+}
+
+void __real_ring_linked(struct log *l, struct tail *t, const struct frame *f);
+void __wrap_ring_linked(struct log *l, struct tail *t, const struct frame *f);
+void __wrap_ring_linked(struct log *l, struct tail *t, const struct frame *f)
+{
+	at(BEHIND_LINK);
+	__real_ring_linked(l, t, f);
+}
+
+struct middle {
+	const char *in, *out;
+	enum point point;
+	int signal;
+	_Atomic int result; /* of the settle, when it has returned */
+};
+
+static void settles_to_there(void *argument)
+{
+	struct middle *m = argument;
+	struct shmq_group_options o = {.lease_ns = 100 * MS};
+	struct shmq_message out = message("x", NULL, -1);
+	shmq *mine = broker();
+	shmq_group *g = consumer(mine, m->in, "g", &o, 0);
+	shmq_pub *p = publisher(mine, m->out, 0, 0);
+	struct shmq_delivery d;
+
+	need(next_soon(g, &d));
+	signal_there = m->signal;
+	point = m->point;
+	m->result = shmq_group_settle(g, &d, p, &out, 1, LIMIT_MS * MS);
+	shmq_pub_close(p);
+	shmq_group_close(g);
+	_exit(0);
+}
+
+static unsigned read_outputs(shmq_group *reads)
+{
+	struct shmq_delivery d;
+	unsigned outputs = 0;
+
+	while (shmq_group_next(reads, &d) == 0) {
+		outputs += strcmp(value_of(&d.message), "x") == 0;
+		step(shmq_group_ack(reads, &d));
+	}
+	return outputs;
+}
+
+/* Somebody else publishes `others` frames into the target meanwhile: more than it has room for at once. */
+static void middle(enum point where, int signal, unsigned others, bool target_gone)
+{
+	static const char *const wheres[] = {"", "before it is announced", "announced", "linked"};
+	struct shmq_group_options o = {.lease_ns = 100 * MS};
+	struct shmq_message again = message("x", NULL, -1);
+	struct middle *m = shared_page();
+	char in[64], out[64], what[128];
+	struct shmq_delivery d;
+	unsigned outputs = 0;
+	shmq_group *g, *reads;
+	int r, status;
+	int64_t end;
+	shmq_pub *p;
+	pid_t pid;
+
+	snprintf(in, sizeof in, "in-%d-%d-%u-%d", (int)where, signal, others, target_gone);
+	snprintf(out, sizeof out, "out-%d-%d-%u-%d", (int)where, signal, others, target_gone);
+	snprintf(what, sizeof what, "%s, %s, %u others in between%s", signal == SIGKILL ? "killed" : "stopped",
+		 wheres[where], others, target_gone ? ", target deleted" : "");
+	topic_make(q, in, 1);
+	topic_small(out, 1, SHMQ_FULL_BLOCK);
+	reads = consumer(q, out, "reads", NULL, 0);
+	publish_words(q, in, "input");
+	*m = (struct middle){in, out, where, signal, -99};
+	pid = start(settles_to_there, m);
+	if (signal == SIGKILL)
+		is_i64(finish(pid), -SIGKILL, "%s", what);
+	else
+		ok(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status), "%s", what);
+	p = publisher(q, out, 0, LIMIT_MS);
+	for (unsigned i = 0; i < others; i++) {
+		step(publish(p, "other"));
+		outputs += read_outputs(reads);
+	}
+	if (target_gone) {
+		shmq_group_close(reads);
+		shmq_pub_close(p);
+		need(shmq_topic_delete(q, out));
+		topic_small(out, 1, SHMQ_FULL_BLOCK);
+		reads = consumer(q, out, "reads", NULL, 0);
+		p = publisher(q, out, 0, LIMIT_MS);
+		outputs = 0;
+	}
+	/* another consumer: what was not settled comes to it, what was does not */
+	g = consumer(q, in, "g", &o, signal == SIGKILL ? SHMQ_CONSUME_EXIT_AT_END : 0);
+	end = now_ms() + LIMIT_MS;
+	do {
+		r = next_within(g, &d, 20);
+		if (r == 0)
+			step(shmq_group_settle(g, &d, p, &again, 1, LIMIT_MS * MS));
+	} while (r == 0 || (r == SHMQ_EMPTY && lag_of(q, in, "g") > 0 && now_ms() < end));
+	is_i64(r, signal == SIGKILL ? SHMQ_END : SHMQ_EMPTY, "%s: others come to the end", what);
+	if (signal == SIGSTOP) {
+		kill(pid, SIGCONT);
+		is_i64(finish(pid), 0, "%s: it is woken", what);
+		if (where == BEHIND_LINK && !target_gone)
+			is_i64(m->result, 0, "%s: it had been in time", what);
+		else
+			ok(m->result == SHMQ_LATE || (target_gone && m->result == SHMQ_GONE), "%s: it is late: %d", what,
+			   m->result);
+	}
+	outputs += read_outputs(reads);
+	is_u64(outputs, 1, "%s: one output", what);
+	is_u64(lag_of(q, in, "g"), 0, "%s: nothing is left", what);
+	shmq_group_close(g);
+	shmq_group_close(reads);
+	shmq_pub_close(p);
+}
+
+static void in_the_middle(void)
+{
+	for (enum point where = BEFORE_INTENT; where <= BEHIND_LINK; where++)
+		for (unsigned others = 0; others <= 20; others += 20) {
+			middle(where, SIGKILL, others, false);
+			middle(where, SIGSTOP, others, false);
+		}
+	for (enum point where = BEFORE_INTENT; where <= BEHIND_LINK; where++) {
+		middle(where, SIGKILL, 1, true);
+		middle(where, SIGSTOP, 1, true);
+	}
+}
+
 /* ---- killed ------------------------------------------------------------------------- */
 
 #define INPUTS 60000
@@ -474,6 +633,7 @@ int main(void)
 	gone_target();
 	own_topic();
 	from_returns();
+	in_the_middle();
 	exactly_once();
 	shmq_close(q);
 	return done();
