@@ -47,6 +47,7 @@ struct lane {
 	uint64_t stuck_floor;       /* where the floor stood at the last sweep, */
 	uint64_t tick_floor;        /* and a second ago */
 	uint64_t in_hand;           /* handed out and not settled */
+	bool untaken;               /* ordered: the last look did not go on to what stops it */
 	bool owned;                 /* ordered: ours, when last looked at */
 	bool leaving;               /* ordered: to be given away when nothing of it is in hand */
 	bool resting;               /* ordered: given away to others, for a while */

@@ -18,7 +18,7 @@ static bool lane_has_more(struct shmq_group *c, struct lane *l)
 		return topic_log_made(&c->g.topic, l->partition);
 	if (c->g.config.o.mode == SHMQ_GROUP_ORDERED)
 		return l->owned && (l->in_hand == 0 || (c->flags & SHMQ_CONSUME_PIPELINED)) &&
-		       ring_look(&l->log, l->end_seen) != SHMQ_EMPTY;
+		       (l->untaken || ring_look(&l->log, l->end_seen) != SHMQ_EMPTY);
 	hint = load_seq(&l->window.line->claim_hint);
 	if (hint != l->hint_swept) /* another has claimed more than it may have come to */
 		return true;

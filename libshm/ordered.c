@@ -116,6 +116,7 @@ int ordered_next(struct shmq_group *c, struct lane *l, struct shmq_delivery *d)
 		return SHMQ_EMPTY;
 	if (l->in_hand > 0 && !(c->flags & SHMQ_CONSUME_PIPELINED))
 		return SHMQ_EMPTY;
+	l->untaken = false;
 	limit = log_known_end(&l->log, &end).offset;
 	l->end_seen = end;
 	if (limit > l->until)
@@ -157,8 +158,10 @@ int ordered_next(struct shmq_group *c, struct lane *l, struct shmq_delivery *d)
 			}
 		}
 		r = ordered_take(c, l, says, word, d);
-		if (r != SHMQ_EMPTY)
+		if (r != SHMQ_EMPTY) {
+			l->untaken = true;
 			return r;
+		}
 		if (l->cursor != looked_at)
 			looks = 0;
 		looked_at = l->cursor;
