@@ -110,14 +110,30 @@ static void worker_start(unsigned i)
 	}
 }
 
+/* Stays as it is, to be looked at with a debugger. */
+static void look_closer(void)
+{
+	printf("# %s, process %d stays: %s\n", dir, (int)getpid(), board->violation[0]);
+	fflush(stdout);
+	if (keep)
+		pause();
+}
+
 /* Over by itself, or killed: started again when `again`. */
 static void worker_reap(unsigned i, bool again)
 {
 	struct worker *w = &board->workers[i];
+	uint64_t end = now_ms() + DRAIN_MS;
 	int status;
 
-	while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
-		;
+	while (waitpid(w->pid, &status, WNOHANG) == 0) {
+		if (now_ms() > end) {
+			violation("worker %u (pid %d) does not end, in %s", i, (int)w->pid, w->doing);
+			look_closer();
+			kill(w->pid, SIGKILL);
+		}
+		usleep(200);
+	}
 	if (!WIFSIGNALED(status) && (WEXITSTATUS(status) != 0 || (again && i >= PUBLISHERS)))
 		violation("worker %u ended with %d in %s", i, WEXITSTATUS(status), w->doing);
 	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
@@ -235,9 +251,7 @@ static void drain(void)
 		if (now_ms() > end) {
 			violation("it does not come to an end");
 			say_where();
-			fflush(stdout);
-			if (keep) /* to be looked at */
-				pause();
+			look_closer();
 			break;
 		}
 		look_for_ended(true);

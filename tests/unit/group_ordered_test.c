@@ -20,6 +20,7 @@ static void one_after_the_other(void)
 	g = consumer(q, "order", "g", &ordered, 0);
 	next_is(g, &d, "a", 1, "the first");
 	is_i64(shmq_group_next(g, &e), SHMQ_EMPTY, "nothing behind it while it is in hand");
+	is_i64(shmq_group_wait(&g, 1, 0), SHMQ_TIMEOUT, "nor anything to wait for");
 	is_i64(shmq_group_retry(g, &d, 100 * MS, NULL, NULL), 0, "it has to wait");
 	is_i64(shmq_group_next(g, &e), SHMQ_EMPTY, "and what follows with it");
 	next_is(g, &d, "a", 2, "it comes first");
@@ -29,7 +30,9 @@ static void one_after_the_other(void)
 	next_is(g, &d, "a", 3, "and again");
 	is_i64(shmq_group_dead(g, &d, NULL), 0, "a dead letter blocks nobody");
 	next_is(g, &d, "b", 1, "the second");
+	is_i64(shmq_group_next(g, &e), SHMQ_EMPTY, "before anything else");
 	is_i64(shmq_group_ack(g, &d), 0, "is done");
+	is_i64(shmq_group_wait(&g, 1, 0), 0, "then there is something to do, at once");
 	next_is(g, &d, "c", 1, "the third");
 	is_i64(shmq_group_ack(g, &d), 0, "is done");
 	is_i64(shmq_group_next(g, &d), SHMQ_EMPTY, "the end");
