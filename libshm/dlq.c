@@ -117,8 +117,8 @@ int shmq_dlq_next(shmq_dlq *d, struct shmq_dead_letter *letter)
 	if (!group_live(&d->g))
 		return group_gone(&d->g);
 	until = log_known_end(&d->g.returns, &end).offset;
-	if (d->next < window_floor(&d->g.returns_window))
-		d->next = window_floor(&d->g.returns_window);
+	if (d->next < window_from(&d->g.returns_window, until))
+		d->next = window_from(&d->g.returns_window, until);
 	while (d->next < until) {
 		int r = letter_read(d, d->next++, &d->read, letter);
 
@@ -131,7 +131,7 @@ int shmq_dlq_next(shmq_dlq *d, struct shmq_dead_letter *letter)
 int shmq_dlq_get(shmq_dlq *d, uint64_t id, struct shmq_dead_letter *letter)
 {
 	int r = d->g.q->forked ? broker_check(d->g.q, true) : SHMQ_EMPTY;
-	uint64_t end, until;
+	uint64_t end, until, from;
 
 	if (r != SHMQ_EMPTY)
 		return r;
@@ -139,7 +139,8 @@ int shmq_dlq_get(shmq_dlq *d, uint64_t id, struct shmq_dead_letter *letter)
 		return group_gone(&d->g);
 	/* Where it was at first, or where it was moved to since. */
 	until = log_known_end(&d->g.returns, &end).offset;
-	for (uint64_t o = id; r == SHMQ_EMPTY && o < until; o++) {
+	from = window_from(&d->g.returns_window, until);
+	for (uint64_t o = id > from ? id : from; r == SHMQ_EMPTY && o < until; o++) {
 		r = letter_read(d, o, &d->read, letter);
 		if (r == 0 && letter->id != id)
 			r = SHMQ_EMPTY;
@@ -174,6 +175,8 @@ static int parked_find(struct shmq_dlq *d, const struct shmq_dead_letter *letter
 	*offset = letter->private_[0];
 	until = log_known_end(&d->g.returns, &end).offset;
 	/* It may have been moved since it was read. */
+	if (*offset < window_from(w, until))
+		*offset = window_from(w, until);
 	while (*offset < until && (letter_read(d, *offset, &d->inner, &other) != 0 || other.id != letter->id))
 		++*offset;
 	if (*offset >= until)

@@ -80,8 +80,8 @@ static void returns_info(struct group *g, struct shmq_group_info *info)
 	const struct window *w = &g->returns_window;
 	uint64_t end, until = log_known_end(&g->returns, &end).offset;
 
-	for (uint64_t o = window_floor(w); o < until; o++) {
-		uint64_t word;
+	for (uint64_t o = window_from(w, until); o < until; o++) {
+		uint64_t word = 0;
 		enum word_says says = window_look(w, o, &word);
 		struct frame_read read = {0};
 		struct meta_return meta;
@@ -243,7 +243,8 @@ static int browse_partition(struct group *g, struct browser *b, unsigned partiti
 {
 	struct log l = LOG_NONE;
 	struct window w;
-	uint64_t end, until;
+	uint64_t end, until, from;
+	struct known_end known;
 	int r;
 
 	if (!topic_log_made(&g->topic, partition))
@@ -252,10 +253,14 @@ static int browse_partition(struct group *g, struct browser *b, unsigned partiti
 	if (r != 0)
 		return r;
 	group_window(g, partition, &w);
-	until = log_known_end(&l, &end).offset;
+	known = log_known_end(&l, &end);
+	until = known.offset;
+	from = log_offset_at(&l, ring_head(&l, end), &known); /* nothing below it is there */
+	if (from < window_floor(&w))
+		from = window_floor(&w);
 	b->read.open = false;
 	b->read.words.to = 0;
-	for (uint64_t o = window_floor(&w); o < until && r == 0; o++)
+	for (uint64_t o = from; o < until && r == 0; o++)
 		r = browse_one(g, b, &l, &w, o, (int)partition);
 	log_close(&l);
 	return r;
@@ -276,7 +281,7 @@ int shmq_group_browse(shmq *q, const char *topic, const char *name,
 	until = log_known_end(&g.returns, &end).offset;
 	b.read.open = false;
 	b.read.words.to = 0;
-	for (uint64_t o = window_floor(&g.returns_window); o < until && r == 0; o++)
+	for (uint64_t o = window_from(&g.returns_window, until); o < until && r == 0; o++)
 		r = browse_one(&g, &b, &g.returns, &g.returns_window, o, 0);
 	frame_read_free(&b.read);
 	group_close_files(&g);

@@ -54,6 +54,15 @@ enum word_says {
 	SAYS_BELOW,   /* the floor has passed it: DONE */
 	SAYS_BEYOND,  /* it is W or more above the floor: it has no word yet */
 };
+/* The lowest offset below `until`, where the log ends, that can have a word: memory that says otherwise must not make
+ * us walk 2^53. */
+static inline uint64_t window_from(const struct window *w, uint64_t until)
+{
+	uint64_t floor = window_floor(w);
+
+	return until > w->count && floor < until - w->count ? until - w->count : floor;
+}
+
 static inline atomic_u64 *window_word(const struct window *w, uint64_t offset)
 {
 	return &w->words[(offset - w->base) & (w->count - 1)];
