@@ -31,6 +31,11 @@
  *                                                              sees it ARMED (seq_cst both)
  *   settle   the same CAS, then load of a        pairs  move     CAS of `current`, then loads of words
  *            group's `current` (settle.c)                      (group_name.c): one sees the other
+ *   attach   CAS of a group's state              pairs  state    load of it: a deleter's CAS names what it
+ *            (group_name.c)                                    loaded, and fails when somebody has attached
+ *   claim    store of a member's session and     pairs  lease    load of a lease, then of its session or
+ *            target, then CAS of its lease or                  target (member.c, release.c)
+ *            of an intent (member.c, settle.c)
  *   break    CAS of a lease (member.c)           pairs  lease    load of it: then words may be given back
  *   join     fetch_or of member_pages            pairs  member   load of it
  *   take     CAS of a partition's owner (take.c) pairs  owner    load of it

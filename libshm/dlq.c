@@ -202,7 +202,7 @@ static int change(struct shmq_dlq *d, const struct shmq_dead_letter *letter, enu
 	if (to == WORD_DONE)
 		next = window_done(w, id, word);
 	else
-		next = window_next(w, id, word, word_tag(word) + 1, 0, WORD_WAITING, due_ms);
+		next = window_next(w, id, word_tag(word) + 1, 0, WORD_WAITING, due_ms);
 	if (!window_set(w, id, word, next))
 		return late(d, letter->id);
 	window_advance(w, UINT64_MAX);

@@ -7,13 +7,10 @@
  */
 #include "group.h"
 
-#include "bulk.h"
 #include "clock.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 
 int shmq_group_name_check(const char *name)
 {

@@ -67,7 +67,6 @@ struct shmq_group {
 	unsigned prefetch;
 	struct lane *lanes; /* of the partitions, then that of the return log */
 	unsigned lane_count, turn;
-	struct lane *current;      /* whose read holds the last message handed out */
 	struct frame_read spare;   /* of what a sweep has found */
 	struct frame_read moving;  /* of messages that are moved */
 	struct rows rows;
@@ -182,7 +181,7 @@ int returns_wake_word(struct group *g, uint64_t offset, uint64_t word, struct fr
 bool lane_is_done(struct shmq_group *c, struct lane *l);
 
 /* Moves what holds up the window, or memory that publishers wait for, to the return log. */
-int lane_unblock(struct shmq_group *c, struct lane *l);
+void lane_unblock(struct shmq_group *c, struct lane *l);
 
 /* returns.c ---------------------------------------------------------------------------- */
 

@@ -174,7 +174,7 @@ int shmq_group_info(shmq *q, const char *topic, const char *name, struct shmq_gr
 	*info = (struct shmq_group_info){.number = g.number,
 	                                 .incarnation = g.incarnation,
 	                                 .options = g.config.o,
-	                                 .paused = load_acquire(&g.file->paused) != 0,
+	                                 .paused = group_paused(&g),
 	                                 .created_ns = g.file->created_ns,
 	                                 .consumers = members_alive(&g),
 	                                 .returns_full = load_relaxed(&g.file->returns_full), /* a figure */
@@ -381,7 +381,7 @@ static int seek_places(struct group *g, const struct shmq_seek *to, struct windo
  * in the incarnation that begins there: another seek may have moved the group elsewhere since. */
 static void seek_gates(struct group *g, const struct window_place *places, uint64_t incarnation)
 {
-	uint64_t word = load_acquire(&g->topic.bell->readers[g->reader]);
+	uint64_t word = group_reader_word(g);
 
 	for (unsigned p = 0; p < g->topic.options.partitions; p++)
 		if (reader_word_state(word) == READER_GROUP && reader_word_group(word) == g->number &&

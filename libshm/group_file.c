@@ -28,6 +28,24 @@ static void file_name(char name[64], uint64_t number, const char *part, uint64_t
 		         (unsigned long long)version);
 }
 
+/* What the head of each file of a group says; sealed when its dimensions are there, too. */
+static void head_begin(struct file_head *h, const struct group *g, enum file_kind kind, size_t bytes)
+{
+	h->kind = kind;
+	h->number = g->topic.number;
+	h->bytes = bytes;
+}
+
+/* Links a file that is complete. 0, SHMQ_EEXIST, or an error. */
+static int file_publish(struct error *e, struct aside *a, const char *name)
+{
+	int r = map_publish(e, a, name);
+
+	if (r == 0)
+		map_close(&a->map);
+	return r;
+}
+
 /* ---- options ------------------------------------------------------------------------ */
 
 static bool between(int64_t v, int64_t low, int64_t high)
@@ -114,9 +132,7 @@ int group_config_make(struct group *g, const struct group_config *config)
 	if (r < 0)
 		return r;
 	c = a.map.at;
-	c->head.kind = FILE_CONFIG;
-	c->head.number = g->topic.number;
-	c->head.bytes = sizeof *c;
+	head_begin(&c->head, g, FILE_CONFIG, sizeof *c);
 	file_head_seal(&c->head);
 	c->lineage = g->number;
 	c->version = config->version;
@@ -133,10 +149,7 @@ int group_config_make(struct group *g, const struct group_config *config)
 	snprintf(c->filter, sizeof c->filter, "%s", config->filter);
 	c->hash = config_hash(c);
 	file_name(name, g->number, "config", config->version);
-	r = map_publish(e, &a, name);
-	if (r == 0)
-		map_close(&a.map);
-	return r;
+	return file_publish(e, &a, name);
 }
 
 static int config_take(struct group *g, const struct config_file *shared, uint64_t version)
@@ -242,9 +255,7 @@ int group_windows_make(struct group *g, uint64_t incarnation, const struct windo
 	if (r < 0)
 		return r;
 	f = a.map.at;
-	f->head.kind = FILE_WINDOW;
-	f->head.number = g->topic.number;
-	f->head.bytes = a.map.bytes;
+	head_begin(&f->head, g, FILE_WINDOW, a.map.bytes);
 	f->head.partitions = partitions;
 	f->head.slots = words;
 	file_head_seal(&f->head);
@@ -258,10 +269,7 @@ int group_windows_make(struct group *g, uint64_t incarnation, const struct windo
 		store_relaxed(&lines[p].claim_hint, claim_make(places[p].position, places[p].row));
 	}
 	file_name(name, g->number, "window", incarnation);
-	r = map_publish(e, &a, name);
-	if (r == 0)
-		map_close(&a.map);
-	return r;
+	return file_publish(e, &a, name);
 }
 
 static int windows_check(struct group *g, const struct map *m, uint64_t incarnation, uint32_t *count)
@@ -277,6 +285,13 @@ static int windows_check(struct group *g, const struct map *m, uint64_t incarnat
 	return 0;
 }
 
+/* A base never changes, and the floor begins there and only rises: beyond it laps would run backwards, and no word
+ * would ever say that a message is done. */
+static bool line_sane(const struct window_line *line)
+{
+	return load_relaxed(&line->base) <= load_relaxed(&line->floor_hint); /* relaxed: sane at any time */
+}
+
 int group_windows_open(struct group *g, uint64_t incarnation)
 {
 	struct map m;
@@ -289,6 +304,10 @@ int group_windows_open(struct group *g, uint64_t incarnation)
 	if (r < 0)
 		return r;
 	r = windows_check(g, &m, incarnation, &words);
+	for (unsigned p = 0; r == 0 && p < g->topic.options.partitions; p++)
+		if (!line_sane((const struct window_line *)((const struct window_file *)m.at + 1) + p))
+			r = fail(&g->q->error, SHMQ_ECORRUPT, "windows of group %s: partition %u begins beyond its floor",
+			         g->name, p);
 	if (r < 0) {
 		map_close(&m);
 		return r;
@@ -304,7 +323,7 @@ int group_windows_open(struct group *g, uint64_t incarnation)
 int group_windows_refresh(struct group *g)
 {
 	for (int tries = 0; tries < 100; tries++) {
-		uint64_t incarnation = load_acquire(&g->file->current); /* current pairs seek */
+		uint64_t incarnation = group_current(g); /* current pairs seek */
 		int r;
 
 		if (incarnation == g->incarnation && g->windows != NULL)
@@ -362,18 +381,13 @@ static int returns_make(struct group *g, const struct group_config *config)
 	if (r < 0)
 		return r;
 	f = a.map.at;
-	f->head.kind = FILE_RETURNS;
-	f->head.number = g->topic.number;
-	f->head.bytes = a.map.bytes;
+	head_begin(&f->head, g, FILE_RETURNS, a.map.bytes);
 	f->head.slots = slots;
 	f->head.extents = extents;
 	file_head_seal(&f->head);
 	store_relaxed(&f->slots_reserved, chunk); /* relaxed: not linked yet */
 	file_name(name, g->number, "returns", 0);
-	r = map_publish(e, &a, name);
-	if (r == 0)
-		map_close(&a.map);
-	return r;
+	return file_publish(e, &a, name);
 }
 
 static int returns_open(struct group *g)
@@ -392,7 +406,7 @@ static int returns_open(struct group *g)
 		if (r < 0)
 			map_close(&m);
 	}
-	if (r == 0 && g->returns.slot_count != g->returns_words)
+	if (r == 0 && (g->returns.slot_count != g->returns_words || !line_sane(&g->file->returns)))
 		r = fail(e, SHMQ_ECORRUPT, "return log of group %s: impossible dimensions", g->name);
 	if (r < 0)
 		return r;
@@ -426,9 +440,7 @@ static int group_file_make(struct group *g, const struct group_config *config, u
 	if (r < 0)
 		return r;
 	f = a.map.at;
-	f->head.kind = FILE_GROUP;
-	f->head.number = g->topic.number;
-	f->head.bytes = a.map.bytes;
+	head_begin(&f->head, g, FILE_GROUP, a.map.bytes);
 	f->head.slots = words;
 	file_head_seal(&f->head);
 	f->lineage = g->number;
@@ -441,10 +453,7 @@ static int group_file_make(struct group *g, const struct group_config *config, u
 	store_relaxed(&f->used_ms, clock_ns(CLOCK_BOOTTIME) / 1000000);
 	store_relaxed(&f->current, incarnation);
 	file_name(name, g->number, NULL, 0);
-	r = map_publish(e, &a, name);
-	if (r == 0)
-		map_close(&a.map);
-	return r;
+	return file_publish(e, &a, name);
 }
 
 int group_files_make(struct group *g, const struct group_config *config, uint64_t incarnation,

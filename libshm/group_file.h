@@ -90,7 +90,24 @@ static inline struct window_line *group_window_line(const struct group *g, unsig
 
 static inline bool group_live(const struct group *g)
 {
-	return (load_seq(&g->file->state) & 3) == GROUP_LIVE;
+	return (load_seq(&g->file->state) & 3) == GROUP_LIVE; /* state pairs attach */
+}
+
+/* The incarnation that counts now. */
+static inline uint64_t group_current(const struct group *g)
+{
+	return load_seq(&g->file->current); /* current pairs seek; move pairs settle */
+}
+
+static inline bool group_paused(const struct group *g)
+{
+	return load_seq(&g->file->paused) != 0; /* sleep pairs tell: who pauses or goes on counts `returned` up */
+}
+
+/* The word in the topic's bell that holds for this group. */
+static inline uint64_t group_reader_word(const struct group *g)
+{
+	return load_seq(&g->topic.bell->readers[g->reader]); /* head pairs attach (readers.c) */
 }
 
 /* Removes all files of a group of that number. */

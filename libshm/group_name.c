@@ -273,12 +273,12 @@ int group_make(struct group *g, const char *name, const struct group_config *con
 
 bool group_count_attach(struct group *g)
 {
-	uint64_t w = load_seq(&g->file->state);
+	uint64_t w = load_seq(&g->file->state); /* state pairs attach */
 
 	/* First that it is used: who finds it idle has loaded the state before that. */
 	cas_max(&g->file->used_ms, clock_ns(CLOCK_BOOTTIME) / 1000000);
 	while ((w & 3) == GROUP_LIVE)
-		if (cas_seq(&g->file->state, &w, w + 4)) {
+		if (cas_seq(&g->file->state, &w, w + 4)) { /* attach:state */
 			readers_end_virgin(&g->topic.readers); /* also for a maker that stands still before it */
 			return true;
 		}
@@ -289,7 +289,7 @@ bool group_count_attach(struct group *g)
 
 void group_end_finish(struct group *g)
 {
-	uint64_t w = load_seq(&g->topic.bell->readers[g->reader]);
+	uint64_t w = group_reader_word(g);
 
 	if (reader_word_state(w) == READER_GROUP && reader_word_group(w) == g->number)
 		reader_free(&g->topic.readers, g->reader, w);
@@ -300,11 +300,11 @@ void group_end_finish(struct group *g)
 
 bool group_end(struct group *g, uint64_t state)
 {
-	uint64_t w = state != 0 ? state : load_seq(&g->file->state);
+	uint64_t w = state != 0 ? state : load_seq(&g->file->state); /* state pairs attach */
 	bool ended = false;
 
 	while ((w & 3) == GROUP_LIVE && !ended) {
-		ended = cas_seq(&g->file->state, &w, (w & ~3ULL) | GROUP_DELETED);
+		ended = cas_seq(&g->file->state, &w, (w & ~3ULL) | GROUP_DELETED); /* attach:state */
 		if (!ended && state != 0)
 			return false;
 	}
@@ -324,7 +324,7 @@ bool group_expire(struct topic *t, unsigned reader, uint64_t word)
 	r = word_open(&g, reader, word, true);
 	if (r != 0)
 		return r == SHMQ_EMPTY;
-	state = load_seq(&g.file->state); /* before it is looked at how long it was idle */
+	state = load_seq(&g.file->state); /* state pairs attach: before it is looked at how long it was idle */
 	r = group_config_refresh(&g);
 	idle_ms = clock_ns(CLOCK_BOOTTIME) / 1000000 - load_acquire(&g.file->used_ms);
 	if (r >= 0 && g.config.o.expire_ns != SHMQ_FOREVER && (int64_t)idle_ms > g.config.o.expire_ns / 1000000 &&
@@ -399,8 +399,8 @@ static int windows_settle(struct group *g, uint64_t incarnation)
 
 int group_move_finish(struct group *g)
 {
-	uint64_t from = load_seq(&g->file->current), to = from + 1;
-	uint64_t w = load_seq(&g->topic.bell->readers[g->reader]);
+	uint64_t from = group_current(g), to = from + 1;
+	uint64_t w = group_reader_word(g);
 	int r;
 
 	if (!windows_there(g, to)) {
@@ -433,7 +433,7 @@ int group_move(struct group *g, const struct window_place *places, uint64_t *inc
 	int r = SHMQ_EEXIST;
 
 	for (int tries = 0; tries < TRIES && r == SHMQ_EEXIST; tries++) {
-		uint64_t current = load_seq(&g->file->current);
+		uint64_t current = group_current(g);
 		int finished;
 
 		if (!group_live(g))
@@ -446,8 +446,8 @@ int group_move(struct group *g, const struct window_place *places, uint64_t *inc
 		finished = group_move_finish(g);
 		if (finished != 0)
 			return finished;
-		if (r == 0 && load_seq(&g->file->current) > current + 1)
-			group_files_tidy(g, load_seq(&g->file->current), 0);
+		if (r == 0 && group_current(g) > current + 1)
+			group_files_tidy(g, group_current(g), 0);
 	}
 	return r;
 }

@@ -7,9 +7,6 @@
 
 #include "clock.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #define TICK_NS 1000000000u
 
 /* ---- the lease ---------------------------------------------------------------------- */
@@ -52,7 +49,7 @@ static int came_late(struct shmq_group *c)
 /* Takes over other windows, or other options. 0 or an error. */
 static int changes_follow(struct shmq_group *c)
 {
-	bool moved = load_acquire(&c->g.file->current) != c->g.incarnation; /* current pairs seek */
+	bool moved = group_current(&c->g) != c->g.incarnation; /* current pairs seek */
 	int r = 0;
 
 	if (moved) {
@@ -125,7 +122,7 @@ static int tick(struct shmq_group *c, uint64_t now)
 	c->sweep_cut = true;
 	if (c->g.config.o.mode == SHMQ_GROUP_ORDERED)
 		share_out(c);
-	if (load_acquire(&c->g.file->current) != c->g.incarnation) /* current pairs seek; the next call follows */
+	if (group_current(&c->g) != c->g.incarnation) /* current pairs seek; the next call follows */
 		return 0;
 	c->ticking = !c->settling;
 	/* Before gates are raised, which wakes them for a moment. */
@@ -163,9 +160,7 @@ int consumer_keep_up(struct shmq_group *c)
 
 int shmq_group_renew(shmq_group *c)
 {
-	int r = c->g.q->forked ? broker_check(c->g.q, true) : keep_up(c, coarse_ns(), true);
-
-	return r;
+	return c->g.q->forked ? broker_check(c->g.q, true) : keep_up(c, coarse_ns(), true);
 }
 
 void shmq_group_options_now(shmq_group *c, struct shmq_group_options *out)
@@ -221,12 +216,12 @@ int shmq_group_next(shmq_group *c, struct shmq_delivery *d)
 		return came_late(c);
 	}
 	r = keep_up(c, now, false);
-	if (r == 0 && (load_acquire(&c->g.file->current) != c->g.incarnation || /* current pairs seek */
+	if (r == 0 && (group_current(&c->g) != c->g.incarnation || /* current pairs seek */
 	               load_acquire(&c->g.file->config) != c->g.config.version)) /* config pairs alter */
 		r = changes_follow(c);
 	if (r != 0)
 		return r;
-	if (load_acquire(&c->g.file->paused) != 0)
+	if (group_paused(&c->g))
 		return group_live(&c->g) && topic_live(&c->g.topic) ? SHMQ_EMPTY : group_gone(&c->g);
 	r = sweep_if_needed(c, now, false);
 	if (r == 0)

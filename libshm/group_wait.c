@@ -19,7 +19,7 @@ static bool lane_has_more(struct shmq_group *c, struct lane *l)
 	if (c->g.config.o.mode == SHMQ_GROUP_ORDERED)
 		return l->owned && (l->in_hand == 0 || (c->flags & SHMQ_CONSUME_PIPELINED)) &&
 		       (l->untaken || ring_look(&l->log, l->end_seen) != SHMQ_EMPTY);
-	hint = load_seq(&l->window.line->claim_hint);
+	hint = claim_look(&l->window);
 	if (hint != l->hint_swept) /* another has claimed more than it may have come to */
 		return true;
 	position = claim_position(hint, ring_head(&l->log, l->gate_position));
@@ -33,9 +33,9 @@ static bool something(void *context)
 	for (size_t i = 0; i < w->count; i++) {
 		struct shmq_group *c = w->groups[i];
 
-		if (load_acquire(&c->g.file->current) != c->g.incarnation || !group_live(&c->g) || !topic_live(&c->g.topic))
+		if (group_current(&c->g) != c->g.incarnation || !group_live(&c->g) || !topic_live(&c->g.topic))
 			return true;
-		if (load_seq(&c->g.file->paused) != 0)
+		if (group_paused(&c->g))
 			continue;
 		if (load_seq(&c->g.file->returned) != c->returned_seen) /* sleep pairs tell */
 			return true;
@@ -76,7 +76,7 @@ static int64_t until_due(const struct waiting *w, int64_t wait_ns)
 	for (size_t i = 0; i < w->count; i++) {
 		uint64_t due = w->groups[i]->due_ms;
 
-		if (load_acquire(&w->groups[i]->g.file->paused) == 0 && due != UINT64_MAX && (due <= now || (due - now) * 1000000 < (uint64_t)wait_ns))
+		if (!group_paused(&w->groups[i]->g) && due != UINT64_MAX && (due <= now || (due - now) * 1000000 < (uint64_t)wait_ns))
 			wait_ns = due <= now ? 0 : (int64_t)((due - now) * 1000000);
 	}
 	return wait_ns;

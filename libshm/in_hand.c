@@ -31,7 +31,7 @@ static void forget_move(struct shmq_group *c, const struct in_hand *h)
 		}
 }
 
-int not_ours(struct shmq_group *c, uint64_t offset)
+static int not_ours(struct shmq_group *c, uint64_t offset)
 {
 	fail(&c->g.q->error, SHMQ_LATE,
 	     "group %s: message %llu is not this consumer's any more: its lease ran out, the group was moved, or the "
@@ -55,7 +55,7 @@ int find_word(struct shmq_group *c, const struct shmq_delivery *d, struct in_han
 	if (incarnation == 0)
 		h->lane = lane_returns(c);
 	else if (incarnation == c->g.incarnation && partition + 1 < c->lane_count &&
-	         load_acquire(&c->g.file->current) == incarnation) /* current pairs seek */
+	         group_current(&c->g) == incarnation) /* current pairs seek */
 		h->lane = &c->lanes[partition];
 	else
 		h->lane = NULL;
@@ -108,7 +108,7 @@ int shmq_group_start(shmq_group *c, struct shmq_delivery *d)
 	if (r != 0 || word_state(h.word) == WORD_WORKING)
 		return r;
 	deliveries = word_deliveries(h.word);
-	next = window_next(&h.lane->window, h.offset, h.word, word_tag(h.word),
+	next = window_next(&h.lane->window, h.offset, word_tag(h.word),
 	                   deliveries < 255 ? deliveries + 1 : 255, WORD_WORKING, c->self.owner);
 	if (window_set(&h.lane->window, h.offset, h.word, next))
 		return 0;
@@ -140,7 +140,7 @@ int shmq_group_release(shmq_group *c, const struct shmq_delivery *d)
 	deliveries = word_deliveries(h.word);
 	if (word_state(h.word) == WORD_WORKING && deliveries > 0)
 		deliveries--;
-	r = set_word(c, &h, window_next(&h.lane->window, h.offset, h.word, word_tag(h.word), deliveries, WORD_WAITING,
+	r = set_word(c, &h, window_next(&h.lane->window, h.offset, word_tag(h.word), deliveries, WORD_WAITING,
 	                                boot_ms()));
 	group_tell(&c->g);
 	return r;

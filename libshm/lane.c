@@ -34,7 +34,7 @@ static void hint_give_back(struct lane *l)
 
 	/* Only while nobody has moved it further: what lies between is then claimed by nobody but us. */
 	if (hint != 0 && (open || l->next_position < l->run_end))
-		cas_acq_rel(&l->window.line->claim_hint, &hint,
+		claim_move(&l->window, &hint,
 		            open ? claim_make(l->read.position, l->row) : claim_make(l->next_position, 0));
 }
 
@@ -50,7 +50,7 @@ void lane_reset(struct shmq_group *c, struct lane *l)
 /* The position that the claim hint means; *row of the frame there. */
 uint64_t hint_position(struct lane *l, uint64_t *row, uint64_t *hint)
 {
-	*hint = load_acquire(&l->window.line->claim_hint);
+	*hint = claim_look(&l->window);
 	*row = claim_row(*hint);
 	return claim_position(*hint, ring_head(&l->log, l->gate_position));
 }
@@ -89,16 +89,11 @@ uint64_t lane_limit(struct shmq_group *c, struct lane *l)
 static uint64_t floor_position(struct shmq_group *c, struct lane *l)
 {
 	uint64_t floor = window_advance(&l->window, lane_limit(c, l)), end = ring_end(&l->log);
-	uint64_t head = ring_head(&l->log, end), at;
-	struct error e;
-	struct frame f;
+	uint64_t head = ring_head(&l->log, end);
 
-	if (head >= end)
-		return end;
 	if (l->gate_position > head && l->gate_position < end)
 		head = l->gate_position;
-	at = log_search(&l->log, head, end, false, floor);
-	return ring_peek(&e, &l->log, at, &f) == 0 && f.offset + f.count <= floor ? at + 1 : at;
+	return log_position_of(&l->log, head, end, floor);
 }
 
 void lane_raise(struct shmq_group *c, struct lane *l, bool now)
@@ -114,7 +109,7 @@ void lane_raise(struct shmq_group *c, struct lane *l, bool now)
 		return;
 	l->gate_bytes = 0;
 	position = floor_position(c, l);
-	word = load_acquire(&t->bell->readers[c->g.reader]);
+	word = group_reader_word(&c->g);
 	if (reader_word_state(word) != READER_GROUP || reader_word_group(word) != c->g.number ||
 	    reader_word_incarnation(word) != (c->g.incarnation & 0xffff))
 		return; /* deleted, or moved: seen by the next call */
@@ -130,10 +125,9 @@ void lane_damaged(struct shmq_group *c, struct lane *l, uint64_t offset)
 {
 	const struct log *log = lane_log(c, l);
 	uint64_t end = ring_end(log), head = ring_head(log, end), to = offset + 1, word;
+	uint64_t at = head < end ? log_search(log, head, end, false, offset) : end;
 	struct error e;
 	struct frame f;
-
-	uint64_t at = head < end ? log_search(log, head, end, false, offset) : end;
 
 	/* Its header may be good: then it says how many they are. */
 	if (at < end && ring_peek(&e, log, at, &f) == 0 && f.offset <= offset && f.offset + f.count > offset) {

@@ -67,7 +67,7 @@ static int lease_begin(struct group *g, struct self *self)
 	do {
 		seq = (lease_seq(w) + 1) & 0xfffff;
 		/* Fails only when somebody makes the last one BROKEN just now. */
-	} while (!cas_seq(&self->entry->lease, &w, lease_make(seq, lease_end(g), LEASE_LIVE)));
+	} while (!cas_seq(&self->entry->lease, &w, lease_make(seq, lease_end(g), LEASE_LIVE))); /* claim:lease */
 	self->seq = seq;
 	self->owner = word_owner(self->slot, seq);
 	return 0;
@@ -96,7 +96,7 @@ int member_join(struct group *g, struct self *self, bool consumes)
 		return r;
 	*self = (struct self){.slot = slot, .entry = member_at(g, slot)};
 	store_relaxed(&self->entry->consumes, consumes); /* relaxed: with the lease below */
-	store_release(&self->entry->session, g->q->session.id);
+	store_release(&self->entry->session, g->q->session.id); /* claim:lease */
 	return lease_begin(g, self);
 }
 
@@ -107,7 +107,7 @@ bool member_renew(struct group *g, const struct self *self)
 	do {
 		if (lease_state(w) != LEASE_LIVE || lease_seq(w) != self->seq)
 			return false;
-	} while (!cas_seq(&self->entry->lease, &w, lease_make(self->seq, until, LEASE_LIVE)));
+	} while (!cas_seq(&self->entry->lease, &w, lease_make(self->seq, until, LEASE_LIVE))); /* break:lease */
 	cas_max(&g->file->used_ms, now_ms());
 	return true;
 }
@@ -158,7 +158,7 @@ static bool look_after(void *context, unsigned slot, struct member *m)
 {
 	struct looking *l = context;
 	uint64_t w = load_seq(&m->lease); /* lease pairs break; before its session is looked at */
-	uint64_t session = load_acquire(&m->session);
+	uint64_t session = load_acquire(&m->session); /* lease pairs claim */
 
 	(void)slot;
 	if (lease_state(w) != LEASE_LIVE || session == l->g->q->session.id)

@@ -91,7 +91,7 @@ static void wait_instead(struct shmq_group *c, struct lane *l, uint64_t offset, 
 	uint64_t due = boot_ms() + (uint64_t)c->g.config.o.backoff_max_ns / MS_NS;
 
 	window_set(&l->window, offset, word,
-	           window_next(&l->window, offset, word, word_tag(word), word_deliveries(word), WORD_WAITING, due));
+	           window_next(&l->window, offset, word_tag(word), word_deliveries(word), WORD_WAITING, due));
 	group_tell(&c->g);
 }
 
@@ -139,7 +139,7 @@ int dead_letter(struct shmq_group *c, struct lane *l, uint64_t offset, uint64_t 
 static int make_working(struct shmq_group *c, struct in_hand *h)
 {
 	unsigned deliveries = word_deliveries(h->word);
-	uint64_t next = window_next(&h->lane->window, h->offset, h->word, word_tag(h->word),
+	uint64_t next = window_next(&h->lane->window, h->offset, word_tag(h->word),
 	                            deliveries < 255 ? deliveries + 1 : 255, WORD_WORKING, c->self.owner);
 
 	if (word_state(h->word) == WORD_WORKING)
@@ -198,7 +198,7 @@ int shmq_group_retry(shmq_group *c, const struct shmq_delivery *d, int64_t delay
 		if (r != SHMQ_FULL && r != SHMQ_EDATA)
 			return r;
 	}
-	r = set_word(c, &h, window_next(&h.lane->window, h.offset, h.word, word_tag(h.word), word_deliveries(h.word),
+	r = set_word(c, &h, window_next(&h.lane->window, h.offset, word_tag(h.word), word_deliveries(h.word),
 	                                WORD_WAITING, due));
 	group_tell(&c->g);
 	return r;

@@ -27,7 +27,7 @@ int group_open_numbers(shmq *q, uint64_t topic, uint64_t number, uint64_t incarn
 static int target_open(struct group *g, unsigned slot, struct topic *topic, struct log *log, struct log **target)
 {
 	const struct member *m = member_at(g, slot);
-	uint64_t number = load_acquire(&m->target_topic), which = load_acquire(&m->target_log);
+	uint64_t number = load_acquire(&m->target_topic), which = load_acquire(&m->target_log); /* lease pairs claim */
 	int r;
 
 	*target = &g->returns;
@@ -50,8 +50,8 @@ static uint64_t word_decided(const struct window *w, uint64_t offset, uint64_t w
 	if (linked)
 		return window_done(w, offset, word);
 	if (word_state(word) == WORD_PARKED_SETTLING)
-		return window_next(w, offset, word, word_tag(word), word_deliveries(word), WORD_PARKED, 0);
-	return window_next(w, offset, word, word_tag(word), word_deliveries(word), WORD_WAITING,
+		return window_next(w, offset, word_tag(word), word_deliveries(word), WORD_PARKED, 0);
+	return window_next(w, offset, word_tag(word), word_deliveries(word), WORD_WAITING,
 	                   clock_ns(CLOCK_BOOTTIME) / 1000000);
 }
 
@@ -84,7 +84,7 @@ static int word_return(struct group *g, const struct window *w, uint64_t offset,
 	if (!charge && word_state(word) == WORD_WORKING && deliveries > 0)
 		deliveries--;
 	return window_set(w, offset, word,
-	                  window_next(w, offset, word, word_tag(word), deliveries, WORD_WAITING,
+	                  window_next(w, offset, word_tag(word), deliveries, WORD_WAITING,
 	                              clock_ns(CLOCK_BOOTTIME) / 1000000));
 }
 

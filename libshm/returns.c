@@ -35,14 +35,9 @@ bool returns_meta(const struct frame_read *read, struct meta_return *meta, const
 /* Position of the oldest row that lives. */
 static uint64_t floor_position(struct group *g, uint64_t end)
 {
-	uint64_t floor = window_advance(&g->returns_window, UINT64_MAX), head = ring_head(&g->returns, end), at;
-	struct error e;
-	struct frame f;
+	uint64_t floor = window_advance(&g->returns_window, UINT64_MAX);
 
-	if (head >= end)
-		return end;
-	at = log_search(&g->returns, head, end, false, floor);
-	return ring_peek(&e, &g->returns, at, &f) == 0 && f.offset + f.count <= floor ? at + 1 : at;
+	return log_position_of(&g->returns, ring_head(&g->returns, end), end, floor);
 }
 
 static struct ground returns_ground(struct group *g, uint64_t end)
@@ -114,7 +109,7 @@ static int oldest_move(struct group *g, struct self *self)
 		says = window_look(w, offset, &word);
 	}
 	if (r == 0 && says == SAYS_HELD && word_state(word) == WORD_WAITING) {
-		uint64_t mine = window_next(w, offset, word, word_tag(word) + 1, word_deliveries(word), WORD_WORKING,
+		uint64_t mine = window_next(w, offset, word_tag(word) + 1, word_deliveries(word), WORD_WORKING,
 		                            self->owner);
 
 		if (meta.state == WORD_PARKED) /* it was requeued since */
@@ -135,7 +130,7 @@ static int oldest_move(struct group *g, struct self *self)
 		r = link_row(g, &rows, &s, &m, &meta, text, NULL);
 		if (r != 0 && word_state(s.word) == WORD_WORKING) /* as it was */
 			window_set(w, offset, s.word,
-			           window_next(w, offset, s.word, word_tag(s.word), word_deliveries(s.word),
+			           window_next(w, offset, word_tag(s.word), word_deliveries(s.word),
 			                       WORD_WAITING, meta.low));
 		r = r == 0 || r == SHMQ_LATE ? 1 : r == SHMQ_FULL ? 0 : r;
 	} else if (r >= 0) {
@@ -166,7 +161,7 @@ static int room_make(struct group *g, struct self *self, unsigned more)
 		r = oldest_move(g, self);
 		if (r < 0)
 			return r;
-		if (r == 0) /* stays where it is for now: what room is left is used */
+		if (r == 0) /* it is in hand, and stays where it is: what room is left is used */
 			return 0;
 	}
 }
@@ -226,7 +221,7 @@ static int link_row(struct group *g, struct rows *rows, struct settle *s,
 	if (window_reserve(&g->q->error, &g->returns_window, g->returns_tail.offset - 1) == 0 &&
 	    window_look(&g->returns_window, g->returns_tail.offset - 1, &word) == SAYS_FREE)
 		window_set(&g->returns_window, g->returns_tail.offset - 1, word,
-		           window_next(&g->returns_window, g->returns_tail.offset - 1, word, word_tag(word) + 1,
+		           window_next(&g->returns_window, g->returns_tail.offset - 1, word_tag(word) + 1,
 		                       meta->deliveries, (enum word_state)meta->state, meta->low));
 	if (new_offset != NULL)
 		*new_offset = g->returns_tail.offset - 1;

@@ -119,3 +119,15 @@ struct known_end log_known_end(const struct log *l, uint64_t *end)
 	}
 	return (struct known_end){*end == 0 ? 0 : ring_head(l, *end), l->file->head.first_offset};
 }
+
+uint64_t log_position_of(const struct log *l, uint64_t from, uint64_t end, uint64_t offset)
+{
+	uint64_t at;
+	struct error e;
+	struct frame f;
+
+	if (from >= end)
+		return end;
+	at = log_search(l, from, end, false, offset);
+	return ring_peek(&e, l, at, &f) == 0 && f.offset + f.count <= offset ? at + 1 : at;
+}

@@ -28,6 +28,10 @@ uint64_t log_search_time(const struct log *l, uint64_t from, uint64_t end, uint6
 /* The same as an end: what cannot be read may come before it, and is met. */
 uint64_t log_search_time_end(const struct log *l, uint64_t from, uint64_t end, uint64_t ns);
 
+/* Position of the frame with an offset, or of the one behind it when it is over there: what is needed of [from, end)
+ * by who needs the messages from `offset` on. */
+uint64_t log_position_of(const struct log *l, uint64_t from, uint64_t end, uint64_t offset);
+
 /* Offset of the frame at a position; of a damaged one, where the readable one before it ends. */
 uint64_t log_offset_at(const struct log *l, uint64_t position, const struct known_end *end);
 

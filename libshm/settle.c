@@ -84,7 +84,7 @@ static uint64_t settling_word(const struct settle *s)
 	enum word_state to = word_state(s->word) == WORD_PARKED ? WORD_PARKED_SETTLING : WORD_SETTLING;
 
 	/* A tag of its own: a resolver that saw an earlier attempt must not decide this one. */
-	return window_next(s->window, s->offset, s->word, word_tag(s->word) + 1, word_deliveries(s->word), to,
+	return window_next(s->window, s->offset, word_tag(s->word) + 1, word_deliveries(s->word), to,
 	                   s->self->owner);
 }
 
@@ -144,7 +144,7 @@ static void hold_use(struct attempt *a)
 static int withdraw(struct attempt *a, int r)
 {
 	struct settle *s = a->s;
-	uint64_t back = window_next(s->window, s->offset, s->word, word_tag(a->held), word_deliveries(s->word),
+	uint64_t back = window_next(s->window, s->offset, word_tag(a->held), word_deliveries(s->word),
 	                            word_state(s->word), word_low(s->word));
 	uint64_t c = intent_control(a->seq, INTENT_ARMED), now;
 
@@ -165,7 +165,7 @@ static int withdraw(struct attempt *a, int r)
  * SETTLING: whoever moves the group decides about what is SETTLING there, behind the CAS of `current`. */
 static bool moved_away(const struct settle *s)
 {
-	return s->incarnation != 0 && load_seq(&s->g->file->current) != s->incarnation; /* settle:move */
+	return s->incarnation != 0 && group_current(s->g) != s->incarnation; /* settle:move */
 }
 
 /* Nobody links anything at the announced position any more: its empty frame's memory is used, or free. */
@@ -213,7 +213,7 @@ int settle_link(struct settle *s, struct frame *f)
 	                           .incarnation = s->incarnation,
 	                           .partition = s->partition,
 	                           .offset = s->offset};
-	/* Nothing of ours is SETTLING: now the target may be another one. */
+	/* Nothing of ours is SETTLING: now the target may be another one (claim:lease). */
 	store_release(&s->self->entry->target_topic, s->topic != NULL ? s->topic->number : s->g->topic.number);
 	store_release(&s->self->entry->target_log, s->topic != NULL ? s->log->partition + 1 : TARGET_RETURNS);
 	r = announce(&a);

@@ -461,7 +461,8 @@ struct shmq_delivery {
  * than its lease: all that it held has been given back, what it settles of that is SHMQ_LATE too; the
  * next call goes on); SHMQ_OVERRUN (a topic that drops its oldest messages did not keep some for the
  * group: shmq_error() says how many; the next call goes on); SHMQ_GONE (topic or group deleted, or the
- * runtime directory removed); SHMQ_ECORRUPT (a damaged frame was passed over: the next call goes on behind it); other errors. Does not block. */
+ * runtime directory removed); SHMQ_ECORRUPT (a damaged frame was passed over: the next call goes on
+ * behind it); other errors. Does not block. */
 int shmq_group_next(shmq_group *g, struct shmq_delivery *d);
 
 /* CLAIMED -> WORKING: from now on it counts as a delivery. Only with SHMQ_CONSUME_MANUAL_START. 0 or

@@ -31,7 +31,7 @@ int returns_wake_word(struct group *g, uint64_t offset, uint64_t word, struct fr
 	if (r != 0)
 		return r;
 	return window_set(w, offset, word,
-	                  window_next(w, offset, word, word_tag(word) + 1, meta.deliveries,
+	                  window_next(w, offset, word_tag(word) + 1, meta.deliveries,
 	                              (enum word_state)meta.state, meta.low))
 	               ? 0
 	               : SHMQ_EMPTY;
@@ -81,7 +81,7 @@ static bool look_at(struct shmq_group *c, struct lane *l, uint64_t offset, bool 
 
 int lane_sweep(struct shmq_group *c, struct lane *l, bool free_too)
 {
-	uint64_t limit, now = boot_ms(), floor, hint = load_seq(&l->window.line->claim_hint);
+	uint64_t limit, now = boot_ms(), floor, hint = claim_look(&l->window);
 	int r = l->ended ? SHMQ_EMPTY : lane_open_log(c, l);
 
 	if (r == SHMQ_EMPTY || r == SHMQ_ECORRUPT) /* that: said by who takes from it */
@@ -113,7 +113,7 @@ int sweep_if_needed(struct shmq_group *c, uint64_t now, bool idle)
 {
 	uint64_t returned = load_seq(&c->g.file->returned); /* sleep pairs tell */
 	bool changed = returned != c->returned_seen || c->sweep_cut || (c->due_ms != UINT64_MAX && boot_ms() >= c->due_ms);
-	uint64_t pause = changed ? SWEEP_PAUSE_NS : STUCK_PAUSE_NS, due = c->due_ms;
+	uint64_t pause = changed ? SWEEP_PAUSE_NS : STUCK_PAUSE_NS;
 	int r = 0;
 
 	if (!idle && now - c->swept_ns < pause)
@@ -126,14 +126,11 @@ int sweep_if_needed(struct shmq_group *c, uint64_t now, bool idle)
 	for (unsigned i = 0; i < c->lane_count && r == 0; i++) {
 		struct lane *l = &c->lanes[i];
 		bool stuck = l->stuck_floor == window_floor(&l->window);
-		bool moved = !l->returns && load_seq(&l->window.line->claim_hint) != l->hint_swept;
+		bool moved = !l->returns && claim_look(&l->window) != l->hint_swept;
 
 		/* Nothing has come back, and nothing was passed since the last look. */
-		if (!changed && !moved && !(stuck && !idle)) {
-			if (due < c->due_ms) /* what was seen to wait then still does */
-				c->due_ms = due;
+		if (!changed && !moved && !(stuck && !idle))
 			continue;
-		}
 
 		/* Others that live may still come to what the hint has passed: they are left the time for it, but
 		   for one that has nothing else to do. */
@@ -204,7 +201,7 @@ static bool move_floor(struct shmq_group *c, struct lane *l, uint64_t floor, boo
 	if (says != SAYS_HELD)
 		return false;
 	if (word_state(word) == WORD_WAITING) {
-		uint64_t mine = window_next(&l->window, floor, word, word_tag(word) + 1, word_deliveries(word),
+		uint64_t mine = window_next(&l->window, floor, word_tag(word) + 1, word_deliveries(word),
 		                            WORD_WORKING, c->self.owner);
 		uint64_t due = word_low(word);
 
@@ -213,7 +210,7 @@ static bool move_floor(struct shmq_group *c, struct lane *l, uint64_t floor, boo
 		if (move_to_returns(c, l, floor, &mine, WORD_WAITING, due, word_deliveries(word), NULL) == 0)
 			return true;
 		window_set(&l->window, floor, mine,
-		           window_next(&l->window, floor, mine, word_tag(mine), word_deliveries(mine), WORD_WAITING, due));
+		           window_next(&l->window, floor, word_tag(mine), word_deliveries(mine), WORD_WAITING, due));
 		return false;
 	}
 	if (!tick || (word_state(word) != WORD_WORKING && word_state(word) != WORD_CLAIMED) ||
@@ -226,12 +223,12 @@ static bool move_floor(struct shmq_group *c, struct lane *l, uint64_t floor, boo
 	return true;
 }
 
-int lane_unblock(struct shmq_group *c, struct lane *l)
+void lane_unblock(struct shmq_group *c, struct lane *l)
 {
 	bool tick = c->ticking;
 
 	if (lane_open_log(c, l) != 0 || c->g.config.o.mode == SHMQ_GROUP_ORDERED)
-		return 0;
+		return;
 	for (unsigned n = 0; n < UNBLOCK_MAX; n++) {
 		uint64_t floor = window_advance(&l->window, lane_limit(c, l));
 
@@ -241,5 +238,4 @@ int lane_unblock(struct shmq_group *c, struct lane *l)
 	}
 	if (tick)
 		l->tick_floor = window_floor(&l->window);
-	return 0;
 }

@@ -42,7 +42,7 @@ int claim_word(struct shmq_group *c, struct lane *l, uint64_t offset, enum word_
 	if (as == WORD_DONE)
 		next = word_done(window_lap(&l->window, offset), word_tag(*word) + 1, deliveries);
 	else
-		next = window_next(&l->window, offset, *word, word_tag(*word) + 1, deliveries, as, c->self.owner);
+		next = window_next(&l->window, offset, word_tag(*word) + 1, deliveries, as, c->self.owner);
 	if (!window_set(&l->window, offset, *word, next))
 		return 0;
 	*word = next;
@@ -58,7 +58,6 @@ void hand_out(struct shmq_group *c, struct lane *l, uint64_t offset, uint64_t wo
 	d->private_[1] = offset;
 	d->private_[2] = l->returns ? 0 : c->g.incarnation;
 	d->private_[3] = c->self.owner << 8 | (d->attempt & 0xff);
-	c->current = l;
 	if (word_state(word) != WORD_DONE)
 		l->in_hand++;
 	else
@@ -90,7 +89,7 @@ void pass_over(struct shmq_group *c, struct lane *l, uint64_t offset, uint64_t w
 /* Its deliveries were used up by consumers that died, or could not get it into the return log. */
 int bury(struct shmq_group *c, struct lane *l, uint64_t offset, uint64_t word)
 {
-	uint64_t mine = window_next(&l->window, offset, word, word_tag(word) + 1, word_deliveries(word), WORD_WORKING,
+	uint64_t mine = window_next(&l->window, offset, word_tag(word) + 1, word_deliveries(word), WORD_WORKING,
 	                            c->self.owner);
 	int r;
 
@@ -99,7 +98,7 @@ int bury(struct shmq_group *c, struct lane *l, uint64_t offset, uint64_t word)
 	r = dead_letter(c, l, offset, &mine, NULL);
 	if (r < 0) { /* it is nobody's work: another time */
 		window_set(&l->window, offset, mine,
-		           window_next(&l->window, offset, mine, word_tag(mine), word_deliveries(mine), WORD_WAITING,
+		           window_next(&l->window, offset, word_tag(mine), word_deliveries(mine), WORD_WAITING,
 		                       boot_ms() + BURY_PAUSE_MS));
 		group_tell(&c->g); /* when that is */
 	}
@@ -199,7 +198,7 @@ static int run_begin(struct shmq_group *c, struct lane *l, uint64_t position, ui
 	if (r == SHMQ_ECORRUPT) { /* all of it, also what others would claim */
 		frame_damaged(c, l, position);
 		if (claim_row(hint) != 0)
-			cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(position + 1, 0));
+			claim_move(&l->window, &hint, claim_make(position + 1, 0));
 	}
 	if (r != 0)
 		return r;
@@ -224,14 +223,14 @@ static int reserve(struct shmq_group *c, struct lane *l)
 			r = lane_overrun(c, l);
 			head = ring_head(&l->log, position);
 			if (head > position)
-				cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(head, 0));
+				claim_move(&l->window, &hint, claim_make(head, 0));
 			if (r != 0)
 				return r;
 			continue;
 		}
 		if (r == SHMQ_ECORRUPT) {
 			/* How many rows it had cannot be told: the next frame says where it ends. */
-			if (!cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(position + 1, 0)))
+			if (!claim_move(&l->window, &hint, claim_make(position + 1, 0)))
 				continue; /* met by another */
 			frame_damaged(c, l, position);
 			return r;
@@ -239,7 +238,7 @@ static int reserve(struct shmq_group *c, struct lane *l)
 		if (r != 0)
 			return r;
 		if (f.count == 0 || row >= f.count) {
-			cas_acq_rel(&l->window.line->claim_hint, &hint, claim_make(position + 1, 0));
+			claim_move(&l->window, &hint, claim_make(position + 1, 0));
 			continue;
 		}
 		if (f.offset + row >= l->until) {
@@ -265,7 +264,7 @@ static int reserve(struct shmq_group *c, struct lane *l)
 		} else {
 			next = claim_make(position, row + rows);
 		}
-		if (!cas_acq_rel(&l->window.line->claim_hint, &hint, next))
+		if (!claim_move(&l->window, &hint, next))
 			continue;
 		l->hint = next;
 		l->full_at = 0;

@@ -105,16 +105,25 @@ static inline bool window_set(const struct window *w, uint64_t offset, uint64_t 
 	return cas_seq(window_word(w, offset), &from, to); /* finish:floor, settle:intent */
 }
 
-/* The word for a new owner or state of the message that `word` (current, or free) is about. */
-static inline uint64_t window_next(const struct window *w, uint64_t offset, uint64_t word, uint64_t tag,
-                                   uint64_t deliveries, enum word_state state, uint64_t low)
+/* The word for a new owner or state of a message. */
+static inline uint64_t window_next(const struct window *w, uint64_t offset, uint64_t tag, uint64_t deliveries,
+                                   enum word_state state, uint64_t low)
 {
-	(void)word;
 	return word_make(window_lap(w, offset), tag, deliveries, state, low);
 }
 static inline uint64_t window_done(const struct window *w, uint64_t offset, uint64_t word)
 {
 	return word_done(window_lap(w, offset), word_tag(word), word_deliveries(word));
+}
+
+/* Where the next consumer looks; a hint: a stale one costs a look. */
+static inline uint64_t claim_look(const struct window *w)
+{
+	return load_seq(&w->line->claim_hint); /* a hint; sleep pairs tell, for who waits beside others */
+}
+static inline bool claim_move(const struct window *w, uint64_t *from, uint64_t to)
+{
+	return cas_acq_rel(&w->line->claim_hint, from, to); /* a hint */
 }
 
 /* How far the floor could move over DONE words. */

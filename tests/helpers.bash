@@ -113,3 +113,36 @@ skip_unless_ci() {
 	fi
 	skip "$*"
 }
+
+ended() {
+	! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status"
+}
+
+# How the process ended, as $status.
+wait_for_end() {
+	local rc=0
+
+	poll_until 20 ended "$1"
+	wait "$1" || rc=$?
+	status=$rc
+}
+
+# What the group has not done, values on one line.
+left() { # GROUP TOPIC
+	mqsub --browse -g "$1" "$2" | tr '\n' ' '
+}
+
+left_is() { # GROUP TOPIC TEXT
+	[ "$(left "$1" "$2")" = "$3" ]
+}
+
+# damage_file HOW FILE SIZE: empty, cut in the middle or behind its first page, or noise at its head or in its middle.
+damage_file() {
+	case $1 in
+	empty) : >"$2" ;;
+	half) truncate -s $(($3 / 2)) "$2" ;;
+	page) truncate -s 4096 "$2" ;;
+	head) dd if="$BATS_TEST_TMPDIR/noise" of="$2" bs=64 count=1 conv=notrunc ;;
+	middle) dd if="$BATS_TEST_TMPDIR/noise" of="$2" bs=4096 seek=1 conv=notrunc ;;
+	esac 2>/dev/null
+}

@@ -631,13 +631,7 @@ patch() {
 			for verb in list 'list -v' 'show t' 'create u' 'purge -y t' 'repair -y t' 'delete -y t'; do
 				rm -rf "$MQ_DIR"
 				cp -r . "$MQ_DIR"
-				case $damage in
-				empty) : >"$MQ_DIR/$file" ;;
-				half) truncate -s $((size / 2)) "$MQ_DIR/$file" ;;
-				page) truncate -s 4096 "$MQ_DIR/$file" ;;
-				head) dd if="$BATS_TEST_TMPDIR/noise" of="$MQ_DIR/$file" bs=64 count=1 conv=notrunc ;;
-				middle) dd if="$BATS_TEST_TMPDIR/noise" of="$MQ_DIR/$file" bs=4096 seek=1 conv=notrunc ;;
-				esac 2>/dev/null
+				damage_file "$damage" "$MQ_DIR/$file" "$size"
 				run --separate-stderr timeout 20 mqd topic $verb
 				echo "$file $damage: $verb: $status $stderr"
 				[ "$status" -le 78 ]

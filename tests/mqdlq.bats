@@ -777,13 +777,7 @@ END
 			for verb in list export 'requeue -y --all' 'requeue -y --to u --all' 'drop -y --all' import; do
 				rm -rf "$MQ_DIR"
 				cp -r . "$MQ_DIR"
-				case $damage in
-				empty) : >"$MQ_DIR/$file" ;;
-				half) truncate -s $((size / 2)) "$MQ_DIR/$file" ;;
-				page) truncate -s 4096 "$MQ_DIR/$file" ;;
-				head) dd if="$BATS_TEST_TMPDIR/noise" of="$MQ_DIR/$file" bs=64 count=1 conv=notrunc ;;
-				middle) dd if="$BATS_TEST_TMPDIR/noise" of="$MQ_DIR/$file" bs=4096 seek=1 conv=notrunc ;;
-				esac 2>/dev/null
+				damage_file "$damage" "$MQ_DIR/$file" "$size"
 				# shellcheck disable=SC2086
 				run --separate-stderr timeout 20 mqdlq $verb t <"$BATS_TEST_TMPDIR/in"
 				echo "$file $damage: $verb: $status $stderr"

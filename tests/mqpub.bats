@@ -47,19 +47,6 @@ start_mqpub() {
 	pid=$!
 }
 
-ended() {
-	! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status"
-}
-
-# How the process ended, as $status.
-wait_for_end() {
-	local rc=0
-
-	poll_until 20 ended "$1"
-	wait "$1" || rc=$?
-	status=$rc
-}
-
 # ---- what is published ----
 
 @test "a line is a message, in order" {

@@ -38,19 +38,6 @@ start_mqsub() {
 	pid=$!
 }
 
-# How the process ended, as $status.
-wait_for_end() {
-	local rc=0
-
-	poll_until 20 ended "$1"
-	wait "$1" || rc=$?
-	status=$rc
-}
-
-ended() {
-	! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status"
-}
-
 subscribed() { # TOPIC: somebody reads it
 	[ "$(mqd topic list -J -v | jq -r "select(.name == \"$1\").readers")" -gt 0 ]
 }

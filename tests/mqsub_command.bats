@@ -20,30 +20,8 @@ mqsub() {
 	timeout 60 mqsub "$@"
 }
 
-# What the group has not done, values on one line.
-left() { # GROUP TOPIC
-	mqsub --browse -g "$1" "$2" | tr '\n' ' '
-}
-
-left_is() { # GROUP TOPIC TEXT
-	[ "$(left "$1" "$2")" = "$3" ]
-}
-
 has_files() { # N: in $DIR
 	[ "$(ls "$DIR" | wc -l)" -ge "$1" ]
-}
-
-ended() {
-	! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status"
-}
-
-# How the process ended, as $status.
-wait_for_end() {
-	local rc=0
-
-	poll_until 20 ended "$1"
-	wait "$1" || rc=$?
-	status=$rc
 }
 
 # Starts mqsub with output and errors in files; its process is $pid.

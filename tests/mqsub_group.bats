@@ -18,15 +18,6 @@ mqsub() {
 	timeout 60 mqsub "$@"
 }
 
-# What the group has not done, values on one line.
-left() { # GROUP TOPIC
-	mqsub --browse -g "$1" "$2" | tr '\n' ' '
-}
-
-left_is() { # GROUP TOPIC TEXT
-	[ "$(left "$1" "$2")" = "$3" ]
-}
-
 has_lines() { # N FILE
 	[ -f "$2" ] && [ "$(wc -l <"$2")" -ge "$1" ]
 }
@@ -35,19 +26,6 @@ has_lines() { # N FILE
 start_mqsub() {
 	env --default-signal=INT,PIPE,HUP mqsub "$@" >"$OUT" 2>"$ERR" 3>&- &
 	pid=$!
-}
-
-ended() {
-	! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status"
-}
-
-# How the process ended, as $status.
-wait_for_end() {
-	local rc=0
-
-	poll_until 20 ended "$1"
-	wait "$1" || rc=$?
-	status=$rc
 }
 
 # ---- what is given to whom ----

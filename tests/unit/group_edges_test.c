@@ -386,7 +386,8 @@ static size_t group_files(const char *topic, const char *pattern)
 	return n;
 }
 
-static void damaged_group(const char *topic, const char *pattern)
+/* A word of one file of a group is another one. */
+static void damaged_group(const char *topic, const char *pattern, size_t where, uint64_t word)
 {
 	unsigned n = 0;
 	size_t bytes;
@@ -399,7 +400,7 @@ static void damaged_group(const char *topic, const char *pattern)
 	shmq_group_close(g);
 	need(glob(topic_path(q, topic, pattern), 0, NULL, &found));
 	at = map_topic_file(q, topic, strrchr(found.gl_pathv[0], '/') + 1, &bytes);
-	memset(at + 16, 0, 8);
+	memcpy(at + where, &word, sizeof word);
 	munmap(at, bytes);
 	globfree(&found);
 	is_i64(shmq_group_open(q, topic, "g", NULL, &g, NULL), SHMQ_ECORRUPT, "%s: cannot be opened", pattern);
@@ -575,8 +576,13 @@ int main(void)
 	letters_are_no_consumers();
 	damaged_log();
 	damaged_newest();
-	damaged_group("damaged-window", "group.1.window.*");
-	damaged_group("damaged-config", "group.1.config.*");
+	damaged_group("damaged-window", "group.1.window.*", offsetof(struct file_head, number), 0);
+	damaged_group("damaged-config", "group.1.config.*", offsetof(struct file_head, number), 0);
+	/* A base above the floor: no message would ever be done. */
+	damaged_group("window-base", "group.1.window.*",
+	              sizeof(struct window_file) + offsetof(struct window_line, base), 254);
+	damaged_group("returns-base", "group.1",
+	              offsetof(struct group_file, returns) + offsetof(struct window_line, base), 254);
 	largest();
 	told_while_settling();
 	dead_makers();

@@ -22,7 +22,7 @@ static bool set(const struct window *w, uint64_t offset, enum word_state state, 
 		return false;
 	return window_set(w, offset, word,
 			  state == WORD_DONE ? window_done(w, offset, word) :
-					       window_next(w, offset, word, word_tag(word) + 1, 1, state, low));
+					       window_next(w, offset, word_tag(word) + 1, 1, state, low));
 }
 
 static void words(void)
