@@ -420,3 +420,15 @@ stands_in() { # FD BYTES
 	[ "$(wc -l <"$ERR")" -eq 1 ]
 	[[ $(cat "$ERR") == *"topic 't'"* ]]
 }
+
+@test "a topic that drops its oldest goes past a group: it says how many, 75; the next one goes on" {
+	mqd topic create --slots 8 --full drop-old t
+	seq 3 | mqpub -u t
+	[ "$(mqsub -q -g g -c 1 t)" = 1 ]
+	seq 4 100 | mqpub -u t
+	run -75 --separate-stderr mqsub -g g -e t
+	[ -z "$output" ]
+	[[ $stderr =~ ^"mqsub: topic 't', group 'g': "[^$'\n']*" missed "([0-9]+)" messages"$ ]]
+	missed=${BASH_REMATCH[1]}
+	mqsub -g g -e t | cmp - <(seq $((missed + 2)) 100)
+}
