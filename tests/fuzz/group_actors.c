@@ -37,18 +37,24 @@ static struct shmq_group_options some_options(const struct plan *p, unsigned whi
 
 /* ---- consuming ------------------------------------------------------------------------ */
 
+/* Whether a value stands in the private copy of a frame. */
+static bool in_copy(const unsigned char *value, const struct frame_read *read)
+{
+	return read->copy.data != NULL && value >= read->copy.data && value <= read->copy.data + read->copy.capacity;
+}
+
 /* What is behind the frame in a private copy is nobody's. */
 static void delivery_touch(shmq_group *g, const struct shmq_delivery *d)
 {
-	const struct frame_read *read = &g->current->read;
+	const struct frame_read *read = &g->spare;
 	const unsigned char *value = d->message.value;
 	void *poisoned = NULL;
 	size_t bytes = 0;
 
-	if (value != NULL && (value < read->copy.data || value > read->copy.data + read->copy.capacity))
-		read = &g->spare;
-	if (value != NULL && read->copy.data != NULL && value >= read->copy.data &&
-	    value <= read->copy.data + read->copy.capacity) {
+	for (unsigned i = 0; value != NULL && i < g->lane_count; i++)
+		if (in_copy(value, &g->lanes[i].read))
+			read = &g->lanes[i].read;
+	if (value != NULL && in_copy(value, read)) {
 		size_t length = ((const struct frame *)(const void *)read->copy.data)->length;
 
 		poisoned = read->copy.data + length;
