@@ -41,6 +41,10 @@
  *   take     CAS of a partition's owner (take.c) pairs  owner    load of it
  *   seek     CAS of a group's `current`          pairs  current  load of it: its windows are linked
  *   alter    CAS of a group's `config`           pairs  config   load of it: its file is linked
+ *   written  store of a word of mqd's, behind   pairs  stored   load of it (durable.h): the table or list
+ *            what it counts                             that it counts, the segment that it tells of
+ *   mark     CAS of a slot (link) or of a window  pairs  look    exchange of a bit, then loads of slots and
+ *            word, then load of a topic's bit           words (mqd): one sees the other
  *
  * Objects in shared memory are only ever reached through these functions or copied with
  * racy_copy(); there is no lock anywhere.

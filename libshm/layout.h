@@ -3,15 +3,19 @@
  * layout.h - the memory format: every file of the runtime directory, word by word.
  * shmq-format(5) says the same in prose; a change here is a new SHMQ_FORMAT_VERSION.
  *
- *   DIR/broker            session table, registry of topic names, counters
+ *   DIR/broker            session table, registry of topic names, counters, doorbell of mqd
+ *   DIR/daemon            what mqd says of itself and its store; written by it alone
+ *   DIR/runs.S            what stands in segment S of its journal, until the segment says so itself; by mqd alone
  *   DIR/sessions/S.E      one locked file per session: slot S, epoch E
  *   DIR/t/N/topic         topic number N: its options; immutable but for two words
  *   DIR/t/N/bell          bells, readers, heads, gates
  *   DIR/t/N/log.P.0       partition P: extents, slots, pool, intents
+ *   DIR/t/N/durable       of topics on disk: how far, and where in the store; written by mqd alone
  *   DIR/t/N/group.L            group L: members, leases, window of its return log
  *   DIR/t/N/group.L.config.K   its options, version K; immutable
  *   DIR/t/N/group.L.window.I   its incarnation I: a window per partition
  *   DIR/t/N/group.L.returns    its return log; as a log.P.0
+ *   DIR/t/N/group.L.durable    as durable, of its return log
  *
  * All words are little-endian (a big-endian host writes another magic). Every file is made
  * aside and published by linkat, so whoever finds a name finds a complete file. Pages that the
@@ -45,6 +49,9 @@ enum file_kind {
 	FILE_CONFIG,
 	FILE_WINDOW,
 	FILE_RETURNS,
+	FILE_DAEMON,
+	FILE_DURABLE,
+	FILE_RUNS,
 };
 
 #define FILE_MAGIC 0x3130716d68732f2fULL /* "//shmq01" in memory order */
@@ -468,6 +475,15 @@ struct slot_counters {
 };
 _Static_assert(sizeof(struct slot_counters) == 2 * CACHE_LINE, "no sharing between slots");
 
+/* Which topics have something that mqd has not seen: a bit for each number modulo TOPIC_BITS, and a bit for each
+ * word of those that is not 0. Set by whoever links a frame, or changes what a group has done, of a topic on disk,
+ * behind that; taken by mqd, before it looks. Two topics of one bit are both looked at. */
+#define TOPIC_BITS 65536u
+struct topic_bits {
+	atomic_u64 top[TOPIC_BITS / 64 / 64];
+	atomic_u64 bit[TOPIC_BITS / 64];
+};
+
 struct broker_file {
 	struct file_head head;
 	uint8_t boot_id[40]; /* of the boot that made it, as text; checked off tmpfs */
@@ -478,10 +494,50 @@ struct broker_file {
 	atomic_u64 next_number; /* topic numbers given out; fetch_add; a dead creator's is skipped */
 	atomic_u64 sessions[SESSIONS];
 	atomic_u64 names[NAMES];
-	struct slot_counters counters[SESSIONS]; /* reserved page by page at attach */
+	_Alignas(PAGE) atomic_u32 work; /* bell: mqd sleeps */
+	_Alignas(64) atomic_u32 durable; /* bell: who waits for the disk sleeps; mqd rings */
+	_Alignas(64) atomic_u64 round_wanted; /* highest round of acks that somebody waits for; CAS-max */
+	_Alignas(64) struct topic_bits linked, acked;
+	_Alignas(PAGE) struct slot_counters counters[SESSIONS]; /* reserved page by page at attach */
 };
 _Static_assert(offsetof(struct broker_file, sessions) == PAGE, "page");
 _Static_assert(offsetof(struct broker_file, counters) % PAGE == 0, "page");
+
+/* DIR/daemon. Made by the first mqd that runs here, taken over by the next. Writer: mqd, with plain atomic stores; it
+ * dies: what the words say stays true. head.number is the id of the store. */
+#define STORE_DIR_MAX 3072u
+struct daemon_file {
+	struct file_head head;
+	uint64_t hash; /* of store */
+	char store[STORE_DIR_MAX]; /* absolute path of the store's directory */
+	uint8_t pad[PAGE - 64 - 8 - STORE_DIR_MAX];
+	_Alignas(64) atomic_u64 session; /* ID of its session; 0: none yet. It runs while that is alive */
+	atomic_u64 state;   /* enum daemon_state */
+	atomic_u64 commit;  /* sequence of the newest commit that is durable */
+	atomic_u64 segment; /* sequence of the segment being written */
+	atomic_u64 started_ns; /* CLOCK_REALTIME */
+	atomic_u64 error;   /* errno that the store failed with last; 0: none */
+	_Alignas(64) atomic_u64 rounds_begun;   /* of looking at what groups have done; up before the words are read */
+	atomic_u64 rounds_durable; /* what was done before round r began is durable once this is r or more */
+	_Alignas(64) atomic_u64 commits, bytes, syncs, sync_ns; /* never go down while the file is there */
+	atomic_u64 store_bytes; /* of its segments and snapshots */
+	atomic_u64 spare[3];
+};
+enum daemon_state {
+	DAEMON_STARTING = 0, /* it reads its store */
+	DAEMON_RUNS,
+	DAEMON_FULL,         /* no room on the disk, or its limit is reached: waits until something can be let go */
+	DAEMON_FAILED,       /* the disk refuses twice what is written: nothing becomes durable */
+	DAEMON_STOPPED,      /* it has left in order */
+};
+
+/* DIR/runs.S */
+struct runs_file {
+	struct file_head head; /* number: the segment's sequence; bytes: as large as it can get */
+	_Alignas(64) atomic_u64 count;
+	uint8_t pad[PAGE - 128];
+	/* then struct run_entry (journal.h), backed before they are counted */
+};
 
 /* sessions/S.E: written before it is linked. The lock on it is what proves life. */
 struct session_file {
@@ -502,6 +558,7 @@ struct topic_file {
 	uint64_t creator; /* session ID: a dead creator's unregistered topic is swept */
 	uint64_t hash;    /* of options .. creator and name */
 	atomic_u64 state; /* topic_moved() and so on, above */
+	atomic_u64 retain_ns, retain_bytes, retain_flags; /* of topics on disk: struct shmq_retention; may be altered */
 	atomic_u64 first_offset; /* of its logs: OFFSET_UNSET -> behind the old ones, once, by CAS of
 	                            whoever moves the name here; 0 where there was nothing before */
 	char name[SHMQ_NAME_MAX + 1];
@@ -554,8 +611,16 @@ struct intent {
 };
 _Static_assert(sizeof(struct intent) == SLOT_ENTRY_BYTES, "an entry");
 
+/* Where a log begins: 0, but behind what the store has of it from before memory was made anew. Immutable. */
+struct log_base {
+	uint64_t position, bytes, time_ns;
+	uint64_t hash; /* XXH3-64 of the fields before it */
+};
+
 struct log_file {
 	struct file_head head;
+	_Alignas(64) struct log_base base; /* and head.first_offset */
+	uint8_t pad1[64 - sizeof(struct log_base)];
 	_Alignas(64) atomic_u64 tail_hint; /* about the newest position + 1; publishers, CAS-max */
 	_Alignas(64) atomic_u64 slots_reserved; /* slots whose pages are reserved; CAS-max after
 	                                           fallocate, in steps of SLOT_CHUNK */
@@ -563,7 +628,7 @@ struct log_file {
 	                              others keep out of the upper half (extent.c); a hint */
 	uint8_t pad0[64 - 16];
 	_Alignas(64) atomic_u64 intent_pages[SLOT_PAGE_WORDS]; /* set before an intent there is armed */
-	uint8_t pad[PAGE - 64 * 3 - SLOT_PAGE_WORDS * 8];
+	uint8_t pad[PAGE - 64 * 4 - SLOT_PAGE_WORDS * 8];
 	/* then extents[M], from the next page on slots[N], from the next page on the pool, then intents[] */
 };
 #define SLOT_CHUNK 4096u
@@ -586,6 +651,53 @@ static inline size_t log_intents_at(unsigned extents, unsigned slots)
 static inline size_t log_bytes(unsigned extents, unsigned slots)
 {
 	return log_intents_at(extents, slots) + SESSIONS * sizeof(struct intent);
+}
+
+/* ---- durable -------------------------------------------------------------------------- */
+
+/* One log of a topic on disk, as mqd says it: all of it only rises. */
+struct durable_line {
+	_Alignas(64) atomic_u64 position; /* frames below are in the store, and stay there */
+	atomic_u64 offset;                /* of the first message that is not */
+	atomic_u64 low_position, low_offset; /* what is below was let go: too old, too much */
+	atomic_u64 entries; /* of its table, and */
+	atomic_u64 version; /* odd while it is written anew; what was read across a change is read again */
+	atomic_u64 gaps;    /* in its list */
+	atomic_u64 spare;
+};
+
+/* Offsets that no message has: from <= o < to. Memory was made anew at `to`. */
+struct offset_gap {
+	uint64_t from, to;
+};
+#define GAPS_MAX 1024u /* of one log: as many losses of power within what it keeps */
+
+/* Where frames stand in the store: from first_position on in that segment, up to the next entry. */
+struct stored_entry {
+	uint64_t first_position, first_offset, first_bytes;
+	uint64_t first_ns; /* time of the frame there */
+	uint64_t segment;  /* its sequence */
+	uint64_t gaps;     /* offsets below first_offset that no message has */
+};
+#define STORED_MAX 65536u /* of one log: 4 TiB in segments of 64 MiB */
+
+/* durable, group.L.durable: head.partitions lines (of a return log one), then for each a list of gaps, then for each a
+ * table; pages of both are backed before they are counted. */
+struct durable_file {
+	struct file_head head; /* partition: 0, or the group's number */
+	struct durable_line lines[];
+};
+static inline size_t durable_gaps_at(unsigned partitions)
+{
+	return ALIGN_UP(sizeof(struct durable_file) + partitions * sizeof(struct durable_line), PAGE);
+}
+static inline size_t durable_table_at(unsigned partitions)
+{
+	return durable_gaps_at(partitions) + (size_t)partitions * GAPS_MAX * sizeof(struct offset_gap);
+}
+static inline size_t durable_bytes(unsigned partitions)
+{
+	return durable_table_at(partitions) + (size_t)partitions * STORED_MAX * sizeof(struct stored_entry);
 }
 
 /* ---- groups ------------------------------------------------------------------------- */

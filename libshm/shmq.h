@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 #define SHMQ_VERSION "0.1.0"
-#define SHMQ_FORMAT_VERSION 3 /* of the files in the runtime directory */
+#define SHMQ_FORMAT_VERSION 4 /* of the files in the runtime directory */
 
 #define SHMQ_NAME_MAX 249       /* bytes in a topic name, as in Kafka */
 #define SHMQ_PARTITIONS_MAX 256 /* partitions of one topic */
@@ -118,6 +118,20 @@ enum shmq_full { /* what a publisher meets when a topic is full */
 	SHMQ_FULL_DROP_OLD,  /* the oldest messages go; readers that had not read them are overrun */
 };
 
+enum shmq_storage {
+	SHMQ_STORAGE_DEFAULT = 0, /* on disk where the broker has a store, else in memory */
+	SHMQ_STORAGE_MEMORY,
+	SHMQ_STORAGE_DISK,        /* mqd writes it to its store: what is there survives a loss of power */
+};
+
+/* How long a topic on disk keeps messages that memory has let go. Whichever limit is reached first counts; what goes
+ * are whole segments of the store, so that somewhat more is kept. */
+struct shmq_retention {
+	int64_t age_ns;   /* 1 min ..; SHMQ_FOREVER: no limit; 0: 7 days */
+	uint64_t bytes;   /* of values in a partition, 1 MiB ..; 0: no limit */
+	bool until_acked; /* what every group of the topic has acked goes, too; without a group nothing does */
+};
+
 struct shmq_topic_options { /* all 0: the defaults */
 	uint32_t partitions; /* 1 .. SHMQ_PARTITIONS_MAX; 0: 1 */
 	uint32_t slots;      /* frames kept per partition: a power of two, 8 .. 2^20; 0: 65,536 */
@@ -125,7 +139,9 @@ struct shmq_topic_options { /* all 0: the defaults */
 	                        The largest message is a quarter of it. */
 	uint64_t keep_bytes; /* memory of newest messages kept per partition after every reader has
 	                        had them; at most pool_bytes; 0: 1 MiB */
-	enum shmq_full full;
+	enum shmq_full full;   /* of topics on disk: what happens when the disk does not keep up */
+	enum shmq_storage storage;
+	struct shmq_retention retention;
 };
 
 struct shmq_log_info {
