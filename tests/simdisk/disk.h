@@ -70,6 +70,7 @@ struct sim_handle {
 	bool open;
 	uint32_t inode;
 	unsigned flags; /* enum io_flags */
+	const struct io *owner;
 };
 
 /* A write or a sync between submission and completion. */

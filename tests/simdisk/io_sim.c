@@ -88,7 +88,7 @@ static int access_check(struct sim *sim, int file, const void *buffer, size_t by
 
 /* ---- files ---- */
 
-static int open_handle(struct sim *sim, uint32_t inode, unsigned flags)
+static int open_handle(const struct io *io, struct sim *sim, uint32_t inode, unsigned flags)
 {
 	int n = 0;
 
@@ -97,7 +97,7 @@ static int open_handle(struct sim *sim, uint32_t inode, unsigned flags)
 	if (n == sim->handles)
 		sim->handle =
 		    sim_realloc(sim->handle, (size_t)++sim->handles * sizeof *sim->handle);
-	sim->handle[n] = (struct sim_handle){true, inode, flags};
+	sim->handle[n] = (struct sim_handle){true, inode, flags, io};
 	return n;
 }
 
@@ -123,12 +123,12 @@ static int op_open(struct io *io, const char *name, unsigned flags)
 		return r;
 	e = dir_find(&sim->visible, name);
 	if (!(flags & IO_CREATE))
-		return e != NULL ? open_handle(sim, e->inode, flags) : -ENOENT;
+		return e != NULL ? open_handle(io, sim, e->inode, flags) : -ENOENT;
 	if (e != NULL)
 		return -EEXIST;
 	inode = inode_new(sim);
 	dir_change(sim, name, inode, false);
-	return open_handle(sim, inode, flags);
+	return open_handle(io, sim, inode, flags);
 }
 
 static void op_close(struct io *io, int file)
@@ -496,13 +496,21 @@ static int op_reap(struct io *io, struct io_done *done, unsigned max, bool wait)
 static void op_free(struct io *io)
 {
 	struct sim *sim = sim_of(io);
+	unsigned kept = 0;
 
 	for (unsigned n = 0; n < sim->flights; n++) {
+		if (sim->handle[sim->flight[n].file].owner != io) {
+			sim->flight[kept++] = sim->flight[n];
+			continue;
+		}
 		late_orphan(sim, &sim->flight[n], dice(sim));
 		blob_drop(sim->flight[n].blob);
 	}
-	sim->flights = 0;
-	sim->handles = 0;
+	sim->flights = kept;
+	for (int n = 0; n < sim->handles; n++) {
+		if (sim->handle[n].owner == io)
+			sim->handle[n].open = false;
+	}
 	inodes_sweep(sim);
 	free(io);
 }

@@ -80,7 +80,8 @@ struct sim {
 
 /* An empty disk. The seed decides how operations in flight complete. */
 void sim_make(struct sim *sim, uint64_t seed);
-/* An io on this disk. As a process that ends, ops->free() leaves what is in flight to land later.
+/* An io on this disk. Of several, one at a time may have operations in flight. As a process that
+ * ends, ops->free() leaves what is in flight to land later.
  */
 int sim_open(struct sim *sim, struct io **out);
 void sim_free(struct sim *sim);
