@@ -46,8 +46,9 @@ struct sim {
 	/* Set by who tests, at any time; an image has its capacity only. */
 	uint64_t capacity; /* bytes; 0: without end */
 	/* Called before each operation; op counts them from 1 on. 0, or a -errno that the operation
-	   ends with where it can. sim_image(), sim_late() and sim_copy() of this disk may be called
-	   in it, nothing else. */
+	   ends with where it can. In it sim_image(), sim_late() and sim_copy() of this disk may be
+	   called, nothing else; it may leave by longjmp(), and nothing of the operation was done.
+	 */
 	int (*at)(void *context, struct sim *sim, uint64_t op);
 	void *context;
 	struct sim_fault fault;
@@ -57,11 +58,9 @@ struct sim {
 	/* To be read. */
 	uint64_t ops;      /* operations so far */
 	const char *doing; /* the last one: "rename" */
-	uint64_t changes; /* grows when what a crash may leave does change: no need for images where
-			     it does not */
+	uint64_t changes; /* grows when a crash may leave something new: else an image is no news */
 	uint64_t faults;  /* how many operations failed as `fault` says */
-	const char *misuse; /* NULL, or what the caller did that io.h forbids: a test that finds
-			       this has failed */
+	const char *misuse; /* what the caller did that io.h forbids: the test has failed; NULL */
 
 	/* Its own. */
 	uint64_t dice, clock;
@@ -80,9 +79,8 @@ struct sim {
 
 /* An empty disk. The seed decides how operations in flight complete. */
 void sim_make(struct sim *sim, uint64_t seed);
-/* An io on this disk. Of several, one at a time may have operations in flight. As a process that
- * ends, ops->free() leaves what is in flight to land later.
- */
+/* An io on this disk. Of several, one at a time may have operations in flight. ops->free() leaves
+ * what is in flight to land later, as a process that ends does. */
 int sim_open(struct sim *sim, struct io **out);
 void sim_free(struct sim *sim);
 
@@ -90,8 +88,7 @@ enum sim_mode {
 	SIM_OLD,     /* nothing took place that was not made durable */
 	SIM_NEW,     /* everything took place, also what is in flight */
 	SIM_MIXED,   /* each sector, size and directory entry old or of a newer version */
-	SIM_GARBAGE, /* and sectors that were being written may also be zero, torn inside, or
-			anything */
+	SIM_GARBAGE, /* and a sector that was being written may also be zero, torn, anything */
 };
 
 /* One possible disk after a power loss now, in *out, which held nothing. */
@@ -103,8 +100,7 @@ void sim_late(const struct sim *sim, struct sim *out, uint64_t seed);
  * flight never lands. */
 void sim_copy(const struct sim *sim, struct sim *out);
 
-/* Flips a bit (0-7) of a byte, on the disk and as it is read. 0, -ENOENT, -ERANGE: behind its end.
- */
+/* Flips a bit (0-7) of a byte, on the disk and as it is read. 0, -ENOENT; -ERANGE: not in it. */
 int sim_flip(struct sim *sim, const char *name, uint64_t byte, unsigned bit);
 /* Calls each() with every file, in the order of their names, until it returns non-zero: returns
  * that. */
