@@ -377,7 +377,7 @@ static void test_rename(void)
 	int file;
 
 	begin();
-	settled("x", 1);
+	io->ops->close(io, settled("x", 1));
 	need(io->ops->rename(io, "x", "y") == 0);
 	is_u64(look(&disk, "x", 0) | look(&disk, "y", 0) << 8, GONE | A << 8, "renamed, as read");
 	is_u64(pairs("x", "y"), PAIR(0, 1) | PAIR(1, 0), "renamed: one of both names, always");
@@ -392,6 +392,7 @@ static void test_rename(void)
 	put(file, 'b', BLOCK, 0);
 	need(io->ops->sync(io, file) == 0 && io->ops->sync_dir(io) == 0);
 	need(io->ops->rename(io, "new", "z") == 0);
+	io->ops->close(io, file);
 	is_u64(pairs("z", "new"), PAIR(1, 2) | PAIR(2, 0), "replaced: old or new, never neither");
 	need(io->ops->sync_dir(io) == 0);
 	must(B, "z", 0, "replaced and synced");
@@ -407,7 +408,7 @@ static void test_rename(void)
 
 static void test_remove(void)
 {
-	int file;
+	int file, other_file;
 
 	begin();
 	settled("f", 1);
@@ -426,7 +427,14 @@ static void test_remove(void)
 	must(B, "f", 0, "removed, created and synced");
 	must(GONE, "g", 0, "removed and synced");
 	is_i64(io->ops->remove(io, "g"), -ENOENT, "removed once");
+	other_file = create("h");
+	put(other_file, 'a', BLOCK, 0);
+	need(io->ops->sync(io, other_file) == 0 && io->ops->remove(io, "h") == 0);
+	io->ops->close(io, other_file);
+	is_may(GONE | A, "h", 0, "created, removed and closed: may be there");
+	need(io->ops->sync_dir(io) == 0);
 	need(io->ops->remove(io, "f") == 0);
+	need(io->ops->sync_dir(io) == 0);
 	is_i64(io->ops->size(io, file), BLOCK, "removed while open: still there for who has it");
 	end("remove");
 }
@@ -790,6 +798,55 @@ static void test_late(void)
 	end("late");
 }
 
+/* What is on its way stays so when the next process dies, too; and when its file is removed. */
+static void test_late_again(void)
+{
+	unsigned pending = 0, overdue = 0;
+	struct sim next, third;
+	struct io *io2;
+	int file;
+
+	begin();
+	file = settled("f", 1);
+	for (unsigned i = 0; i < 100; i++)
+		io->ops->size(io, file);
+	memset(buffer, 'b', BLOCK);
+	need(io->ops->submit_write(io, file, buffer, BLOCK, 0, true, 1) == 0);
+	for (uint64_t seed = 0; seed < SEEDS; seed++) {
+		unsigned before, after;
+
+		sim_late(&disk, &next, seed);
+		need(sim_open(&next, &io2) == 0);
+		file = io2->ops->open(io2, "f", 0);
+		for (unsigned i = 0; i < 30; i++)
+			io2->ops->size(io2, file);
+		before = look(&next, "f", 0);
+		sim_late(&next, &third, seed);
+		need(io2->ops->remove(io2, "f") == 0 && io2->ops->sync_dir(io2) == 0);
+		need(io2->ops->size(io2, file) == BLOCK);
+		io2->ops->close(io2, file);
+		for (unsigned i = 0; i < 64; i++)
+			io2->ops->sync_dir(io2);
+		io2->ops->free(io2);
+		sim_free(&next);
+
+		need(sim_open(&third, &io2) == 0);
+		file = io2->ops->open(io2, "f", 0);
+		for (unsigned i = 0; i < 40; i++)
+			io2->ops->size(io2, file);
+		after = look(&third, "f", 0);
+		pending += before != after;
+		for (unsigned i = 0; i < 64; i++)
+			io2->ops->size(io2, file);
+		overdue += look(&third, "f", 0) != after;
+		io2->ops->free(io2);
+		sim_free(&third);
+	}
+	ok(pending > 0, "late: landed in the time of the third: %u", pending);
+	is_u64(overdue, 0, "late: within 64 operations, whoever does them");
+	end("late again");
+}
+
 /* ---- images as such ---- */
 
 static void scribble(int file)
@@ -999,6 +1056,7 @@ int main(void)
 	test_points();
 	test_stop();
 	test_late();
+	test_late_again();
 	test_free_in_flight();
 	test_images();
 	test_sharing();
