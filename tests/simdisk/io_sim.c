@@ -4,87 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "disk.h"
-
-struct io_sim {
-	struct io io;
-	struct sim *sim;
-};
-
-/* How an operation can fail as planned. */
-enum { CAN_EIO = 1, CAN_ENOSPC = 2, CAN_SHORT = 4 };
-
-static struct sim *sim_of(struct io *io)
-{
-	return ((struct io_sim *)io)->sim;
-}
-
-static struct rng *dice(struct sim *sim)
-{
-	_Static_assert(sizeof(struct rng) == sizeof sim->dice, "the generator is its state");
-	return (struct rng *)&sim->dice;
-}
-
-static void blame(struct sim *sim, const char *what)
-{
-	if (sim->misuse == NULL)
-		sim->misuse = what;
-}
-
-static int planned(struct sim *sim, int can)
-{
-	struct sim_fault *f = &sim->fault;
-	bool fits = (f->error == -EIO && can & CAN_EIO) ||
-		    (f->error == -ENOSPC && can & CAN_ENOSPC) ||
-		    (f->error == SIM_SHORT && can & CAN_SHORT);
-
-	if (f->at == 0 || sim->ops < f->at || !fits)
-		return 0;
-	sim->faults++;
-	if (!f->for_ever)
-		f->at = 0;
-	return f->error;
-}
-
-/* Before each operation. 0, or how it is to fail. */
-static int begin(struct sim *sim, const char *doing, int can)
-{
-	int r = 0;
-
-	sim->ops++;
-	sim->doing = doing;
-	late_land(sim);
-	if (sim->at != NULL)
-		r = sim->at(sim->context, sim, sim->ops);
-	return r < 0 && can != 0 ? r : planned(sim, can);
-}
-
-static struct sim_handle *handle_of(struct sim *sim, int file)
-{
-	if (file >= 0 && file < sim->handles && sim->handle[file].open)
-		return &sim->handle[file];
-	blame(sim, "a file that is not open");
-	return NULL;
-}
-
-/* 0, or what such an access is refused with. */
-static int access_check(struct sim *sim, int file, const void *buffer, size_t bytes, uint64_t at,
-			bool write)
-{
-	const struct sim_handle *h = handle_of(sim, file);
-
-	if (h == NULL)
-		return -EBADF;
-	if (write && h->flags & IO_READ_ONLY) {
-		blame(sim, "a write to a file that was opened to read");
-		return -EBADF;
-	}
-	if (h->flags & IO_DIRECT && ((uintptr_t)buffer | bytes | at) % IO_BLOCK != 0) {
-		blame(sim, "a direct access that is not in whole blocks");
-		return -EINVAL;
-	}
-	return at > SIM_FILE_MAX || bytes > SIM_FILE_MAX - at ? -EFBIG : 0;
-}
+#include "op.h"
 
 /* ---- files ---- */
 
@@ -181,13 +101,6 @@ static int op_resize(struct io *io, int file, uint64_t bytes)
 	return 0;
 }
 
-/* Whether so many holes can be filled. */
-static bool has_room(const struct sim *sim, uint64_t holes)
-{
-	return holes == 0 || sim->capacity == 0 ||
-	       sim_used(sim) + holes * PAGE_BYTES <= sim->capacity;
-}
-
 static int op_allocate(struct io *io, int file, uint64_t bytes)
 {
 	struct sim *sim = sim_of(io);
@@ -228,64 +141,6 @@ static int64_t op_read(struct io *io, int file, void *to, size_t bytes, uint64_t
 	return (int64_t)bytes;
 }
 
-/* How many of the bytes there is room for. */
-static size_t room_for(const struct sim *sim, const struct inode *i, size_t bytes, uint64_t at)
-{
-	size_t fit = 0;
-
-	if (has_room(sim, pages_holes(&i->visible, at, bytes)))
-		return bytes;
-	for (size_t next; fit < bytes; fit = next) {
-		next = fit + PAGE_BYTES - (at + fit) % PAGE_BYTES;
-		if (next > bytes)
-			next = bytes;
-		if (!has_room(sim, pages_holes(&i->visible, at, next)))
-			break;
-	}
-	return fit;
-}
-
-static size_t whole_sectors(struct sim *sim, size_t bytes)
-{
-	size_t n = rng_below(dice(sim), bytes);
-
-	return bytes > SIM_SECTOR ? n / SIM_SECTOR * SIM_SECTOR : n;
-}
-
-static void write_lands(struct sim *sim, uint32_t inode, const struct blob *b, size_t bytes,
-			uint64_t at, enum state state)
-{
-	struct blob *part = bytes < b->bytes ? blob_new(b->data, bytes) : NULL;
-
-	if (bytes > 0)
-		inode_change(sim, inode,
-			     change_of_write(sim->inode[inode], part != NULL ? part : b, at),
-			     state);
-	blob_drop(part);
-}
-
-/* The write completes. How much of one that failed is there is not known, and no sync makes it so.
- */
-static int64_t write_ends(struct sim *sim, uint32_t inode, const struct blob *b, uint64_t at,
-			  bool durable, int error)
-{
-	size_t bytes = b->bytes;
-
-	if (error == -EIO && bytes > 0)
-		write_lands(sim, inode, b,
-			    rng_one_in(dice(sim), 2) ? bytes : whole_sectors(sim, bytes), at, LOST);
-	if (error < 0 || bytes == 0)
-		return error < 0 ? error : 0;
-	if (error == SIM_SHORT)
-		bytes = whole_sectors(sim, bytes);
-	else
-		bytes = room_for(sim, sim->inode[inode], bytes, at);
-	if (bytes == 0 && error == 0)
-		return -ENOSPC;
-	write_lands(sim, inode, b, bytes, at, durable ? CERTAIN : PENDING);
-	return (int64_t)bytes;
-}
-
 static int64_t op_write(struct io *io, int file, const void *from, size_t bytes, uint64_t at)
 {
 	struct sim *sim = sim_of(io);
@@ -300,15 +155,6 @@ static int64_t op_write(struct io *io, int file, const void *from, size_t bytes,
 	r = write_ends(sim, sim->handle[file].inode, b, at, false, error);
 	blob_drop(b);
 	return r;
-}
-
-static int sync_ends(struct sim *sim, uint32_t inode, uint64_t clock, int error)
-{
-	if (error != 0)
-		inode_lose(sim, inode);
-	else
-		inode_sync(sim, inode, clock);
-	return error;
 }
 
 static int op_sync(struct io *io, int file)
@@ -407,106 +253,13 @@ static int op_space(struct io *io, uint64_t *free_bytes, uint64_t *all_bytes)
 	return 0;
 }
 
-/* ---- in flight ---- */
-
-static int submit(struct sim *sim, struct flight f)
-{
-	f.inode = sim->handle[f.file].inode;
-	f.clock = sim->clock++;
-	sim->flight = sim_realloc(sim->flight, IO_DEPTH * sizeof *sim->flight);
-	sim->flight[sim->flights++] = f;
-	sim->changes += !f.sync;
-	return 0;
-}
-
-static int op_submit_write(struct io *io, int file, const void *from, size_t bytes, uint64_t at,
-			   bool durable, uint64_t tag)
-{
-	struct sim *sim = sim_of(io);
-	int r = access_check(sim, file, from, bytes, at, true);
-
-	if (r == 0 && sim->flights == IO_DEPTH)
-		r = -EBUSY;
-	if (r != 0)
-		return r;
-	r = begin(sim, "submit_write", CAN_EIO | CAN_ENOSPC | CAN_SHORT);
-	return submit(sim, (struct flight){.file = file,
-					   .durable = durable,
-					   .tag = tag,
-					   .at = at,
-					   .blob = blob_new(from, bytes),
-					   .from = from,
-					   .error = r});
-}
-
-static int op_submit_sync(struct io *io, int file, uint64_t tag)
-{
-	struct sim *sim = sim_of(io);
-	int error;
-
-	if (handle_of(sim, file) == NULL)
-		return -EBADF;
-	if (sim->flights == IO_DEPTH)
-		return -EBUSY;
-	error = begin(sim, "submit_sync", CAN_EIO | CAN_ENOSPC);
-	return submit(sim, (struct flight){.file = file, .sync = true, .tag = tag, .error = error});
-}
-
-static struct io_done complete(struct sim *sim, const struct flight *f)
-{
-	struct io_done done = {.tag = f->tag};
-
-	if (f->sync) {
-		done.result = sync_ends(sim, f->inode, f->clock, f->error);
-		return done;
-	}
-	if (memcmp(f->from, f->blob->data, f->blob->bytes) != 0)
-		blame(sim, "the bytes of a write were changed in flight");
-	done.result = write_ends(sim, f->inode, f->blob, f->at, f->durable, f->error);
-	blob_drop(f->blob);
-	return done;
-}
-
-static int op_reap(struct io *io, struct io_done *done, unsigned max, bool wait)
-{
-	struct sim *sim = sim_of(io);
-	unsigned least = wait ? 1 : 0, most, n;
-
-	begin(sim, "reap", 0);
-	most = sim->flights < max ? sim->flights : max;
-	if (most == 0)
-		return 0;
-	if (wait && sim->interrupt > 0 && rng_one_in(dice(sim), sim->interrupt))
-		return -EINTR;
-	n = least + rng_below(dice(sim), most - least + 1);
-	for (unsigned i = 0; i < n; i++) {
-		unsigned which = rng_below(dice(sim), sim->flights);
-		struct flight f = sim->flight[which];
-
-		sim->flights--;
-		memmove(sim->flight + which, sim->flight + which + 1,
-			(sim->flights - which) * sizeof f);
-		done[i] = complete(sim, &f);
-	}
-	return (int)n;
-}
-
 /* ---- begin and end ---- */
 
 static void op_free(struct io *io)
 {
 	struct sim *sim = sim_of(io);
-	unsigned kept = 0;
 
-	for (unsigned n = 0; n < sim->flights; n++) {
-		if (sim->handle[sim->flight[n].file].owner != io) {
-			sim->flight[kept++] = sim->flight[n];
-			continue;
-		}
-		late_orphan(sim, &sim->flight[n], dice(sim));
-		blob_drop(sim->flight[n].blob);
-	}
-	sim->flights = kept;
+	flights_orphan(io);
 	for (int n = 0; n < sim->handles; n++) {
 		if (sim->handle[n].owner == io)
 			sim->handle[n].open = false;
