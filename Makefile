@@ -139,6 +139,11 @@ $(B)/unit/group_races_test $(B)/unit/group_edges_test: UNIT_WRAP := \
         -Wl,--wrap=bell_sleep,--wrap=log_known_end,--wrap=ring_place,--wrap=ring_link_at,--wrap=realloc
 # Where somebody is killed, or stands still, in the middle of settling.
 $(B)/unit/settle_test: UNIT_WRAP := -Wl,--wrap=intent_write,--wrap=ring_link_at,--wrap=ring_linked
+# A disk in memory, for what is tested with crashes.
+SIMDISK_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/simdisk/*.c))
+SIMDISK_TESTS := sim_test sim_walk_test
+$(SIMDISK_OBJ) $(SIMDISK_TESTS:%=$(B)/tests/unit/%.o): BASE += -Itests/simdisk -Itests/fuzz -Icmd/mqd/store
+$(SIMDISK_TESTS:%=$(B)/unit/%): $(SIMDISK_OBJ)
 
 STEP_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/step/*.c))
 STEP_WRAP := -Wl,--wrap=syscall,--wrap=clock_gettime,--wrap=nanosleep,--wrap=clock_nanosleep,--wrap=ring_link_at
