@@ -19,6 +19,7 @@ static size_t pwrite_most; /* bytes that pwrite() writes at one time; 0: as usua
 static bool refuse_direct_writes, refuse_fallocate, fdatasync_fails;
 static int refuse_dsync; /* the error; 0: not */
 static unsigned dsyncs, fdatasyncs;
+static unsigned interrupts; /* that many calls are interrupted before they begin */
 
 static bool is_refused(int fd)
 {
@@ -31,22 +32,37 @@ static int fails(int error)
 	return -1;
 }
 
+static bool is_interrupted(void)
+{
+	if (interrupts == 0)
+		return false;
+	interrupts--;
+	return true;
+}
+
 ssize_t __real_pwrite(int fd, const void *from, size_t bytes, off_t at);
 ssize_t __wrap_pwrite(int fd, const void *from, size_t bytes, off_t at);
 ssize_t __wrap_pwrite(int fd, const void *from, size_t bytes, off_t at)
 {
-	if (is_refused(fd))
-		return fails(EINVAL);
+	if (is_interrupted() || is_refused(fd))
+		return fails(is_refused(fd) ? EINVAL : EINTR);
 	return __real_pwrite(fd, from, pwrite_most > 0 && bytes > pwrite_most ? pwrite_most : bytes, at);
+}
+
+ssize_t __real_pread(int fd, void *to, size_t bytes, off_t at);
+ssize_t __wrap_pread(int fd, void *to, size_t bytes, off_t at);
+ssize_t __wrap_pread(int fd, void *to, size_t bytes, off_t at)
+{
+	return is_interrupted() ? fails(EINTR) : __real_pread(fd, to, bytes, at);
 }
 
 ssize_t __real_pwritev2(int fd, const struct iovec *v, int n, off_t at, int flags);
 ssize_t __wrap_pwritev2(int fd, const struct iovec *v, int n, off_t at, int flags);
 ssize_t __wrap_pwritev2(int fd, const struct iovec *v, int n, off_t at, int flags)
 {
+	if (is_interrupted() || is_refused(fd))
+		return fails(is_refused(fd) ? EINVAL : EINTR);
 	dsyncs += flags == RWF_DSYNC;
-	if (is_refused(fd))
-		return fails(EINVAL);
 	return refuse_dsync ? fails(refuse_dsync) : __real_pwritev2(fd, v, n, at, flags);
 }
 
@@ -54,6 +70,8 @@ int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 int __wrap_fdatasync(int fd)
 {
+	if (is_interrupted())
+		return fails(EINTR);
 	fdatasyncs++;
 	return fdatasync_fails ? fails(EIO) : __real_fdatasync(fd);
 }
@@ -62,6 +80,8 @@ int __real_fallocate(int fd, int mode, off_t from, off_t bytes);
 int __wrap_fallocate(int fd, int mode, off_t from, off_t bytes);
 int __wrap_fallocate(int fd, int mode, off_t from, off_t bytes)
 {
+	if (is_interrupted())
+		return fails(EINTR);
 	return refuse_fallocate ? fails(EOPNOTSUPP) : __real_fallocate(fd, mode, from, bytes);
 }
 

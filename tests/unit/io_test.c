@@ -368,6 +368,28 @@ static void short_write(void)
 	step(io->ops->remove(io, "h"));
 }
 
+/* A call that a signal handler interrupts is made again; each of the kernel's is interrupted twice. */
+static void interrupted_calls(void)
+{
+	int file = open_file("i", IO_CREATE | IO_DIRECT);
+
+	interrupts = 2;
+	is_i64(io->ops->allocate(io, file, IO_BLOCK), 0, "%s: allocated, interrupted", where);
+	interrupts = 2;
+	is_i64(io->ops->write(io, file, blocks, IO_BLOCK, 0), IO_BLOCK, "%s: written, interrupted", where);
+	interrupts = 2;
+	is_i64(io->ops->read(io, file, back, IO_BLOCK, 0), IO_BLOCK, "%s: read, interrupted", where);
+	interrupts = 2;
+	is_i64(io->ops->sync(io, file), 0, "%s: synced, interrupted", where);
+	for (int durable = 0; durable < 2; durable++) {
+		interrupts = 2;
+		is_i64(write_now(file, blocks, IO_BLOCK, 0, durable), IO_BLOCK, "%s: submitted, interrupted", where);
+	}
+	interrupts = 0; /* a ring makes none of these */
+	io->ops->close(io, file);
+	step(io->ops->remove(io, "i"));
+}
+
 /* Signals all the time: nothing that blocks is cut short by one. */
 static void signals(void)
 {
@@ -410,6 +432,7 @@ static void each_case(void)
 	starts_at_once();
 	unaligned();
 	short_write();
+	interrupted_calls();
 	signals();
 }
 
@@ -792,11 +815,27 @@ static void on_memory(void)
 	close(dir);
 }
 
+static unsigned descriptors(void)
+{
+	struct names names = {0};
+	struct io *look;
+	int fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	need(fd < 0);
+	need(io_sync_open(fd, &look));
+	look->ops->list(look, add_name, &names);
+	look->ops->free(look);
+	close(fd);
+	return names.n;
+}
+
 int main(void)
 {
+	unsigned at_first;
 	const char *parent = getenv("TMPDIR");
 
 	scratch_begin_below(parent != NULL && strlen(parent) <= 40 ? parent : "/var/tmp", 60);
+	at_first = descriptors();
 	open_dir("disk");
 	each_kind("disk");
 	probed("disk", true);
@@ -808,5 +847,6 @@ int main(void)
 		on_memory();
 	else
 		skip("mounting a small filesystem: %s", strerror(errno));
+	is_u64(descriptors(), at_first, "no descriptor is left open");
 	return done();
 }
