@@ -461,18 +461,27 @@ static void drain(int fd)
 		;
 }
 
+/* So that a wait which no signal ends comes to an end. */
+static void drain_at_last(void *fd)
+{
+	pause_ms(3000);
+	drain(*(int *)fd);
+}
+
 static void interrupted(void)
 {
 	struct io_done done;
 	int fd, file = full_pipe(&fd);
-	int64_t start = now_ms();
+	pid_t last = start(drain_at_last, &fd);
+	int64_t since = now_ms();
 
 	step(io->ops->submit_write(io, file, blocks, IO_BLOCK, 0, false, 3));
 	is_i64(io->ops->reap(io, &done, 1, false), 0, "%s: what has not ended is not reaped", where);
 	timer(20);
 	is_i64(io->ops->reap(io, &done, 1, true), -EINTR, "%s: a signal ends the waiting", where);
-	ok(now_ms() - start >= 15, "%s: there was some", where);
+	ok(now_ms() - since >= 15, "%s: there was some", where);
 	timer(0);
+	finish_by_force(last);
 	drain(fd);
 	is_i64(io->ops->reap(io, &done, 1, true), 1, "%s: and then it goes on", where);
 	is_i64(done.result, IO_BLOCK, "%s: to the end", where);
@@ -621,6 +630,20 @@ static unsigned names_left(void)
 	return names.n;
 }
 
+static unsigned descriptors(void)
+{
+	struct names names = {0};
+	struct io *look;
+	int fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	need(fd < 0);
+	need(io_sync_open(fd, &look));
+	look->ops->list(look, add_name, &names);
+	look->ops->free(look);
+	close(fd);
+	return names.n;
+}
+
 /* Opens, says which kind it was, or the error; `why` is kept. */
 static char why[200];
 static const char *opened(enum io_kind kind, bool *direct)
@@ -708,6 +731,7 @@ static int complaint(int status, const char *want)
 static void denied(void *argument)
 {
 	const struct denial *d = argument;
+	unsigned at_first = descriptors();
 	bool direct;
 
 	if (!deny(d->call, d->error))
@@ -720,7 +744,9 @@ static void denied(void *argument)
 		_exit(complaint(3, "the error, and its sentence"));
 	if (strcmp(opened(IO_SYNC, &direct), "sync") != 0 || why[0] != '\0')
 		_exit(complaint(4, "no complaint"));
-	_exit(names_left() == 0 ? 0 : complaint(5, "no file"));
+	if (descriptors() != at_first)
+		_exit(complaint(5, "no descriptor left open"));
+	_exit(names_left() == 0 ? 0 : complaint(6, "no file"));
 }
 
 static void denials(void)
@@ -813,20 +839,6 @@ static void on_memory(void)
 	each_kind("ramfs");
 	probed("ramfs", false);
 	close(dir);
-}
-
-static unsigned descriptors(void)
-{
-	struct names names = {0};
-	struct io *look;
-	int fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	need(fd < 0);
-	need(io_sync_open(fd, &look));
-	look->ops->list(look, add_name, &names);
-	look->ops->free(look);
-	close(fd);
-	return names.n;
 }
 
 int main(void)
