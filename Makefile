@@ -77,11 +77,19 @@ $(COMMON): $(COMMON_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
+# How mqd reaches a disk; unit tests do, too.
+STORE_SRC := $(wildcard cmd/mqd/store/*.c)
+STORE_OBJ := $(STORE_SRC:%.c=$(B)/%.o)
+STORE_LIBS := -l:liburing.a
+$(STORE_OBJ) $(B)/tests/unit/%.o: BASE += -Icmd/mqd/store
+mqd_OBJ := $(STORE_OBJ)
+mqd_LIBS := $(STORE_LIBS)
+
 tool_src = $(wildcard cmd/$(1).c cmd/$(1)/*.c)
 define tool
-$(BIN)/$(1): $(patsubst %.c,$(B)/%.o,$(call tool_src,$(1))) $(COMMON) $(LIB)
+$(BIN)/$(1): $(patsubst %.c,$(B)/%.o,$(call tool_src,$(1))) $($(1)_OBJ) $(COMMON) $(LIB)
 	@mkdir -p $$(@D)
-	$$(LINK) -o $$@ $$^ -l:libjansson.a
+	$$(LINK) -o $$@ $$^ -l:libjansson.a $($(1)_LIBS)
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool,$(t))))
 
@@ -105,7 +113,8 @@ completions-made: $(COMPLETIONS)
 # ---- dependencies ----------------------------------------------------------------------
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # header or program that shows it is there : Debian package
-BUILD_DEPS := /usr/include/xxhash.h:libxxhash-dev /usr/include/jansson.h:libjansson-dev
+BUILD_DEPS := /usr/include/xxhash.h:libxxhash-dev /usr/include/jansson.h:libjansson-dev \
+              /usr/include/liburing.h:liburing-dev
 CHECK_DEPS := /usr/bin/bats:bats /usr/bin/mandoc:mandoc /usr/bin/spin:spin /usr/bin/jq:jq \
               /usr/bin/zsh:zsh /usr/bin/fish:fish /usr/bin/perl:perl /usr/bin/script:bsdutils
 missing = $(foreach d,$(1),$(if $(wildcard $(firstword $(subst :, ,$(d)))),,$(lastword $(subst :, ,$(d)))))
@@ -131,9 +140,9 @@ demo: deps
 # ---- tests -----------------------------------------------------------------------------
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*_test.c))
 # Unit tests see the library from inside.
-$(B)/unit/%: $(B)/tests/unit/%.o $(COMMON) $(LIB_OBJ)
+$(B)/unit/%: $(B)/tests/unit/%.o $(STORE_OBJ) $(COMMON) $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(LINK) $(UNIT_WRAP) -o $@ $^ -l:libjansson.a -lpthread
+	$(LINK) $(UNIT_WRAP) -o $@ $^ -l:libjansson.a $(STORE_LIBS) -lpthread
 # tests/unit/seams.h
 $(B)/unit/group_races_test $(B)/unit/group_edges_test: UNIT_WRAP := \
         -Wl,--wrap=bell_sleep,--wrap=log_known_end,--wrap=ring_place,--wrap=ring_link_at,--wrap=realloc
@@ -144,6 +153,9 @@ SIMDISK_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/simdisk/*.c))
 SIMDISK_TESTS := sim_test sim_walk_test
 $(SIMDISK_OBJ) $(SIMDISK_TESTS:%=$(B)/tests/unit/%.o): BASE += -Itests/simdisk -Itests/fuzz -Icmd/mqd/store
 $(SIMDISK_TESTS:%=$(B)/unit/%): $(SIMDISK_OBJ)
+# A kernel and a disk that refuse, and the last entry of the ring.
+$(B)/unit/io_test: UNIT_WRAP := -Wl,--wrap=pread,--wrap=pwrite,--wrap=pwritev2,--wrap=fdatasync,--wrap=fallocate \
+        -Wl,--wrap=io_uring_submit,--wrap=io_uring_queue_init_params
 
 STEP_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/step/*.c))
 STEP_WRAP := -Wl,--wrap=syscall,--wrap=clock_gettime,--wrap=nanosleep,--wrap=clock_nanosleep,--wrap=ring_link_at

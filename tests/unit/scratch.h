@@ -40,13 +40,13 @@ static inline void scratch_forward(int signal)
 }
 
 /* The whole test must be over in so many seconds. */
-TAP_UNUSED static void scratch_begin(unsigned seconds)
+TAP_UNUSED static void scratch_begin_below(const char *parent, unsigned seconds)
 {
 	int status;
 
-	strcpy(scratch, "/dev/shm/shmq-unit-XXXXXX");
+	snprintf(scratch, sizeof scratch, "%.40s/shmq-unit-XXXXXX", parent);
 	if (mkdtemp(scratch) == NULL) {
-		perror("Bail out! mkdtemp below /dev/shm");
+		printf("Bail out! mkdtemp below %s: %s\n", parent, strerror(errno));
 		exit(1);
 	}
 	scratch_child = fork();
@@ -80,6 +80,11 @@ TAP_UNUSED static void need_(const char *what, int result)
 TAP_UNUSED static bool step_(const char *what, int result)
 {
 	return result == 0 || is_i64(result, 0, "%s", what);
+}
+
+TAP_UNUSED static void scratch_begin(unsigned seconds)
+{
+	scratch_begin_below("/dev/shm", seconds);
 }
 
 /* ---- broker, topics, messages ---- */

@@ -46,7 +46,8 @@ struct io_ops {
 	int (*resize)(struct io *io, int file, uint64_t bytes);       /* cuts, or grows by a hole */
 	int (*allocate)(struct io *io, int file, uint64_t bytes);     /* backs [0, bytes): -ENOSPC now, not later */
 
-	/* These block. A short count is returned as it is: of a read at the end of the file. */
+	/* These block, and are not interrupted by signals. A short count is returned as it is: of a read at the end of
+	   the file; of a write, what came before an error. */
 	int64_t (*read)(struct io *io, int file, void *to, size_t bytes, uint64_t at);
 	int64_t (*write)(struct io *io, int file, const void *from, size_t bytes, uint64_t at);
 	int (*sync)(struct io *io, int file);
@@ -66,10 +67,10 @@ struct io_ops {
 	                    uint64_t tag);
 	int (*submit_sync)(struct io *io, int file, uint64_t tag);
 	/* Up to `max` that have completed; with `wait` at least one, unless none is in flight. Returns how many;
-	   -EINTR: a signal handler ran before one had. */
+	   -EINTR: a signal handler ran before one had (or the process was stopped, and goes on). */
 	int (*reap)(struct io *io, struct io_done *done, unsigned max, bool wait);
 
-	void (*free)(struct io *io);
+	void (*free)(struct io *io); /* closes all files; waits for what is in flight, and drops its results */
 };
 
 struct io { /* the head of each implementation's own struct */
@@ -78,10 +79,11 @@ struct io { /* the head of each implementation's own struct */
 
 enum io_kind { IO_AUTO, IO_URING, IO_SYNC };
 
-/* A disk for the files of one directory, given by a descriptor, which is duplicated. IO_AUTO tries io_uring with the operations
- * that the store uses on a file of its own in that directory, which is removed again, and takes plain system calls
- * where one fails; *why (a sentence, static or in `text`) then says what was refused. IO_URING fails instead. 0 or
- * -errno. direct: whether files opened IO_DIRECT really are. */
+/* A disk for the files of one directory, given by a descriptor, which is duplicated. IO_AUTO tries io_uring with the
+ * operations that the store uses on a file of its own in that directory, which is removed again, and takes plain
+ * system calls where one fails; `why` (a sentence, else "") then says what was refused. IO_URING fails instead. 0 or
+ * -errno, which `why` explains, too. direct: whether files opened IO_DIRECT really are. A ring belongs to the thread
+ * that opens it: not to another, not to a forked child. */
 int io_open(int dirfd, enum io_kind kind, struct io **out, bool *direct, char *why, size_t why_size);
 
 /* The same for one kind, without a probe. */
