@@ -80,6 +80,7 @@ static int check_head(struct error *e, struct segment *s, uint64_t store_id)
 		return fail(e, SHMQ_ECORRUPT, "%s: its head says that it is segment %llu", s->name,
 		            (unsigned long long)h.sequence);
 	s->first_commit = h.first_commit;
+	s->cut = s->bytes < h.bytes;
 	return 0;
 }
 

@@ -19,6 +19,7 @@ struct segment {
 	uint64_t sequence, salt; /* as in the name */
 	uint64_t bytes;          /* of the file now: what is behind was cut */
 	uint64_t first_commit;   /* 0: not known, the head is damaged */
+	bool cut;                /* the file is shorter than its head says */
 	dev_t dev;               /* of the file that had the name */
 	ino_t ino;
 	char name[64];
@@ -57,8 +58,7 @@ int segment_entries(struct error *e, const struct segment *s, uint64_t end, stru
 /* Follows the commits to the first that is not valid, or to `end` (0: of the file), and hands over every record: `data`
  * is its first 64 bytes, NULL when it has fewer, `at` their place in the segment. `payload`: reads whole commits and
  * stops at one that does not verify; else only heads are read. *stopped: where it did. 0, or what `visit` or memory
- * said. *whole is false when a record contradicts its commit, or a later commit stands behind the one that is not
- * valid. */
+ * said. *whole, with `payload`: nothing says that there was more. */
 typedef int record_visit(void *arg, const struct commit_head *c, const struct record *r, const void *data,
                          uint64_t at);
 struct walk {

@@ -88,8 +88,9 @@ static int walk_records(struct window *win, const struct commit_head *c, uint64_
 	return r;
 }
 
-/* Whether a commit behind the place where the walk stopped is one of this segment: then it was damage that stopped it. */
-static bool commits_behind(struct window *win, const struct walk *w, uint64_t end, uint64_t sequence)
+/* Whether it was damage that stopped the walk: a commit of this segment stands there, or behind it. What is left of an
+ * earlier life has another salt, and is right but for that. */
+static bool damage_stopped(struct window *win, const struct walk *w, uint64_t end, uint64_t sequence)
 {
 	for (uint64_t at = w->stopped; at < end; at += JOURNAL_BLOCK) {
 		const void *p = window_get(win, at, sizeof(struct commit_head));
@@ -100,8 +101,11 @@ static bool commits_behind(struct window *win, const struct walk *w, uint64_t en
 		memcpy(&c, p, sizeof c);
 		if (c.sequence >= sequence && commit_valid(&c, sizeof c, win->s->salt, false))
 			return true;
+		if (at == w->stopped && (c.salt == win->s->salt ||
+		                         (c.magic == COMMIT_MAGIC && !commit_valid(&c, sizeof c, c.salt, false))))
+			return true;
 	}
-	return false;
+	return win->s->cut;
 }
 
 static int walk(struct window *win, uint64_t end, bool payload, record_visit *visit, void *arg, struct walk *w)
@@ -129,7 +133,7 @@ static int walk(struct window *win, uint64_t end, bool payload, record_visit *vi
 		w->stopped += c.length;
 		sequence = c.sequence + 1;
 	}
-	if (r == 0 && payload && commits_behind(win, w, end, sequence))
+	if (r == 0 && payload && damage_stopped(win, w, end, sequence))
 		w->whole = false;
 	return r;
 }
