@@ -81,6 +81,8 @@ static int check_head(struct error *e, struct segment *s, uint64_t store_id)
 		            (unsigned long long)h.sequence);
 	s->first_commit = h.first_commit;
 	s->cut = s->bytes < h.bytes;
+	s->previous = h.previous;
+	s->previous_end = h.previous_end;
 	return 0;
 }
 
@@ -132,6 +134,20 @@ void segment_close(struct segment *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	*s = SEGMENT_NONE;
+}
+
+uint64_t segment_end(int storefd, uint64_t store_id, uint64_t sequence)
+{
+	struct error e;
+	struct segment next;
+	char name[64];
+	uint64_t end;
+
+	if (segment_name(&e, storefd, sequence + 1, name) != 0 || segment_open(&e, storefd, name, store_id, &next) != 0)
+		return 0;
+	end = next.previous == sequence ? next.previous_end : 0;
+	segment_close(&next);
+	return end;
 }
 
 size_t segment_bytes(const struct segment *s, void *to, size_t bytes, uint64_t at)

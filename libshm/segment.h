@@ -20,6 +20,7 @@ struct segment {
 	uint64_t bytes;          /* of the file now: what is behind was cut */
 	uint64_t first_commit;   /* 0: not known, the head is damaged */
 	bool cut;                /* the file is shorter than its head says */
+	uint64_t previous, previous_end; /* of the segment written before it: everything up to there was durable */
 	dev_t dev;               /* of the file that had the name */
 	ino_t ino;
 	char name[64];
@@ -51,18 +52,24 @@ size_t segment_bytes(const struct segment *s, void *to, size_t bytes, uint64_t a
 int segment_runs(struct error *e, int storefd, const char *name, uint64_t store_id, uint64_t end,
                  struct run_entry **entries, uint64_t *count);
 
-/* The same, of one that is open. *footer: whether it was the footer that said so. 0 or SHMQ_ENOMEM. */
-int segment_entries(struct error *e, const struct segment *s, uint64_t end, struct run_entry **entries,
-                    uint64_t *count, bool *footer);
+/* The same, of one that is open: from its footer, 0, SHMQ_ENOENT (there is none that is valid) or SHMQ_ENOMEM; from its
+ * commits, 0 or SHMQ_ENOMEM. */
+int segment_footer(struct error *e, const struct segment *s, struct run_entry **entries, uint64_t *count);
+int segment_commits(struct error *e, const struct segment *s, uint64_t end, struct run_entry **entries,
+                    uint64_t *count);
+
+/* Where the commits of a segment end, as the one written behind it says; 0: not known. */
+uint64_t segment_end(int storefd, uint64_t store_id, uint64_t sequence);
 
 /* Follows the commits to the first that is not valid, or to `end` (0: of the file), and hands over every record: `data`
  * is its first 64 bytes, NULL when it has fewer, `at` their place in the segment. `payload`: reads whole commits and
  * stops at one that does not verify; else only heads are read. *stopped: where it did. 0, or what `visit` or memory
- * said. *whole, with `payload`: nothing says that there was more. */
+ * said. *whole, with `payload`: it came to `end`, or nothing says that there was more. */
 typedef int record_visit(void *arg, const struct commit_head *c, const struct record *r, const void *data,
                          uint64_t at);
 struct walk {
 	uint64_t stopped;
+	uint64_t next_commit; /* its sequence; 0: not known */
 	bool whole;
 };
 int segment_walk(struct error *e, const struct segment *s, uint64_t end, bool payload, record_visit *visit, void *arg,

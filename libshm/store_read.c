@@ -15,21 +15,6 @@
 /* Of one call: segments looked at. Only a table of nonsense has more for one frame. */
 #define STEPS_MAX (2u * STORED_MAX)
 
-/* What a call is about. */
-struct ask {
-	struct error *e;
-	struct stored *s;
-	const struct store_place *p;
-	const struct durable *d;
-	uint64_t position, low, durable;
-	uint64_t limit;     /* positions from `position` on and below are in the segment of s->entry */
-	uint64_t behind;    /* of damage: where it goes on */
-	uint64_t hole_from; /* a hole that goes on from the segment before; UINT64_MAX: none */
-	uint64_t lost;
-	struct frame f;
-	struct copy *c; /* NULL: only the header */
-};
-
 static struct stored *begin(struct stored **s, struct log_id log)
 {
 	if (*s != NULL && !log_same(&(*s)->log, &log)) {
@@ -60,7 +45,7 @@ void stored_free(struct stored *s)
 
 /* ---- which segment ------------------------------------------------------------------ */
 
-static void bounds(struct ask *a)
+void stored_bounds(struct ask *a)
 {
 	/* In this order: what is below `durable` was in the table, and in the runs, before. */
 	a->durable = durable_position(a->d);
@@ -91,8 +76,16 @@ static int entry_find(struct ask *a)
 	return 0;
 }
 
-/* The segment open, what it has of the log known. */
-static int segment_use(struct ask *a)
+/* All that the segment should have. */
+static int name_positions(struct ask *a)
+{
+	struct error why = *a->e;
+
+	return fail(a->e, SHMQ_ECORRUPT, "%s: positions %llu to %llu", why.text, (unsigned long long)a->position,
+	            (unsigned long long)(a->limit - 1));
+}
+
+int stored_use(struct ask *a)
 {
 	struct stored *s = a->s;
 	bool open = s->segment.fd >= 0 && s->segment.sequence == s->entry.segment;
@@ -100,6 +93,8 @@ static int segment_use(struct ask *a)
 	             : stored_open(a->e, s, a->p, s->entry.segment, a->durable);
 	uint64_t from = a->hole_from;
 
+	if (r == SHMQ_ECORRUPT) /* of all that it should have */
+		return name_positions(a);
 	if (r != 0 || from == UINT64_MAX)
 		return r;
 	a->hole_from = UINT64_MAX;
@@ -165,8 +160,7 @@ static int find_here(struct ask *a)
 	return SHMQ_END;
 }
 
-/* What was found wrong, before the table is asked again: neither the bytes nor a segment without its name is kept. */
-static void forget(struct ask *a)
+void stored_forget(struct ask *a)
 {
 	stored_buffer_forget(&a->s->buffer);
 	if (a->s->segment.fd >= 0 && !segment_same(a->p->storefd, &a->s->segment))
@@ -180,7 +174,7 @@ static int look_once(struct ask *a)
 
 	a->behind = a->limit;
 	if (r == 0)
-		r = segment_use(a);
+		r = stored_use(a);
 	return r == 0 ? find_here(a) : r;
 }
 
@@ -191,7 +185,7 @@ static int find(struct ask *a)
 	int r = SHMQ_END;
 
 	for (uint64_t steps = 0; steps < STEPS_MAX; steps++) {
-		bounds(a);
+		stored_bounds(a);
 		if (a->position < a->low) {
 			a->position = a->low;
 			return SHMQ_OVERRUN;
@@ -207,7 +201,7 @@ static int find(struct ask *a)
 			break; /* the table still says this one */
 		wrong_segment = a->s->entry.segment;
 		wrong_position = a->position;
-		forget(a);
+		stored_forget(a);
 	}
 	if (r == SHMQ_END)
 		a->behind = a->durable;
@@ -219,8 +213,7 @@ static int find(struct ask *a)
 	return r == SHMQ_END ? fail(a->e, SHMQ_ECORRUPT, "the table of the store leads nowhere") : SHMQ_ECORRUPT;
 }
 
-/* 0; SHMQ_EMPTY: the topic is not on disk; SHMQ_ENOMEM. */
-static int ask_begin(struct ask *a, struct stored **s, struct log_id log)
+int stored_ask(struct ask *a, struct stored **s, struct log_id log)
 {
 	a->hole_from = UINT64_MAX;
 	if (!durable_is(a->d))
@@ -231,7 +224,7 @@ static int ask_begin(struct ask *a, struct stored **s, struct log_id log)
 
 static int ask(struct ask *a, struct stored **s, struct log_id log, uint64_t *position)
 {
-	int r = ask_begin(a, s, log);
+	int r = stored_ask(a, s, log);
 
 	if (r != 0)
 		return r;
@@ -260,100 +253,4 @@ int stored_peek(struct error *e, struct stored **s, const struct store_place *p,
 	if (r == 0)
 		*out = a.f;
 	return r;
-}
-
-/* ---- searching ---------------------------------------------------------------------- */
-
-static uint64_t run_key(const struct run_entry *r, bool by_time)
-{
-	return by_time ? r->time_ns : r->first_offset;
-}
-
-/* How many runs, of those sorted, begin at or before the key, and below the limit. */
-static uint64_t runs_before(const struct ask *a, bool by_time, uint64_t key)
-{
-	const struct stored *s = a->s;
-	uint64_t low = 0, high = s->run_count;
-
-	while (low < high) {
-		uint64_t middle = low + (high - low) / 2;
-
-		if (s->runs[middle].first_position < a->limit && run_key(&s->runs[middle], by_time) <= key)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/* From the last run that may have it downwards: further only where all of that is damaged. */
-static int search_here(struct ask *a, bool by_time, uint64_t key)
-{
-	uint64_t from = a->position;
-
-	for (uint64_t i = runs_before(a, by_time, key); i-- > 0 && a->s->runs[i].end_position > from;) {
-		int r = stored_last(a->s, a->p, &a->s->runs[i], from, a->limit, by_time, key, &a->position);
-
-		if (r != SHMQ_END)
-			return r;
-	}
-	return SHMQ_END;
-}
-
-/* The entry that has the key, or the one that has the newest frame when the key is behind that. */
-static int entry_search(struct ask *a, enum stored_by by, uint64_t key)
-{
-	struct stored *s = a->s;
-	struct stored_entry next;
-	bool found = durable_find(a->d, by, key, &s->entry, &next);
-
-	if (found && s->entry.first_position >= a->durable)
-		found = durable_find(a->d, STORED_BY_POSITION, a->durable - 1, &s->entry, &next);
-	s->entry_known = false;
-	if (!found)
-		return SHMQ_END;
-	a->limit = next.segment != 0 && next.first_position < a->durable ? next.first_position : a->durable;
-	a->position = s->entry.first_position > a->low ? s->entry.first_position : a->low;
-	return a->position < a->limit ? 0 : SHMQ_END;
-}
-
-#define SEARCHES_MAX 8 /* segments may be taken away while they are searched */
-
-static int search(struct ask *a, bool by_time, uint64_t key)
-{
-	for (unsigned tries = 0; tries < SEARCHES_MAX; tries++) {
-		int r;
-
-		bounds(a);
-		a->position = a->low;
-		if (a->low >= a->durable)
-			return SHMQ_EMPTY;
-		r = entry_search(a, by_time ? STORED_BY_TIME : STORED_BY_OFFSET, key);
-		if (r == 0)
-			r = segment_use(a);
-		if (r == 0)
-			r = search_here(a, by_time, key);
-		if (r == 0 || (r < 0 && r != SHMQ_ENOENT && r != SHMQ_ECORRUPT))
-			return r;
-		if (r == SHMQ_END)
-			break; /* all begin behind it */
-		forget(a);
-	}
-	/* Where the table says that the key is: what is damaged there is met, and told, by reading on. */
-	if (a->position >= a->durable)
-		a->position = a->low;
-	return 0;
-}
-
-int stored_search(struct error *e, struct stored **s, const struct store_place *p, const struct durable *d,
-                  struct log_id log, bool by_time, uint64_t key, uint64_t *position)
-{
-	struct ask a = {.e = e, .p = p, .d = d};
-	int r = ask_begin(&a, s, log);
-
-	if (r != 0)
-		return r;
-	r = search(&a, by_time, key);
-	*position = a.position;
-	return r == SHMQ_ENOMEM ? fail(e, r, "no private memory to search the store") : r;
 }

@@ -3,9 +3,11 @@
  * stored.h - a reader of one log in the store, from inside: the parts that store_read.c puts together.
  *
  *   store_read.c     which segment; looking again; what is told
+ *   stored_search.c  offsets and times
  *   stored_frames.c  frame by frame through a run, and over damage
  *   stored_buffer.c  bytes of the segment: large reads, and what the disk is asked for ahead
- *   stored_runs.c    where in the segment the log's frames are, and which it lost
+ *   stored_holes.c   why frames are not there
+ *   stored_runs.c    where in the segment the log's frames are
  *
  * What was read is believed when its hash is right and, behind the reading, the file still had its name: a frame of
  * another log at the same place and position has a right hash, too.
@@ -49,6 +51,7 @@ struct stored {
 	enum runs_from from;
 	struct map live;        /* DIR/runs.S */
 	uint64_t looked;        /* entries of it, at all logs */
+	uint64_t end;           /* RUNS_COMMITS: of the commits; 0: not known */
 	uint64_t durable;       /* the durable position when the runs were looked at last */
 	struct run_entry *runs; /* of this log, by position */
 	uint64_t run_count, run_capacity;
@@ -56,7 +59,7 @@ struct stored {
 	uint64_t run_ahead;     /* the disk has been asked for the runs before this one */
 	bool dense;             /* much of the segment is this log's: it is read as a whole */
 	uint64_t holes_to;      /* below this position it is known what was lost: */
-	bool whole;             /* RUNS_COMMITS: every commit has been verified */
+	bool whole;             /* RUNS_COMMITS: every commit that there was has been verified */
 	struct lost_range *lost; /* by position */
 	uint64_t lost_count, lost_capacity;
 	struct stored_buffer buffer;
@@ -80,6 +83,8 @@ void stored_close(struct stored *s);
 
 /* The run that has the position, else the first one behind it; NULL: there is none. */
 const struct run_entry *stored_run(struct stored *s, uint64_t position);
+
+/* ---- stored_holes.c */
 
 /* Why positions from <= p < to, between frames, are not there: *messages that were lost. 0; SHMQ_ECORRUPT: it may be
  * damage; SHMQ_ENOMEM. `last`: no frame of the log is behind them in this segment. */
@@ -110,5 +115,34 @@ int stored_last(struct stored *s, const struct store_place *p, const struct run_
  * SHMQ_ENOENT, SHMQ_ENOMEM. */
 int stored_take(struct error *e, struct stored *s, const struct store_place *p, const struct run_entry *r,
                 const struct frame *f, struct copy *c);
+
+/* ---- store_read.c */
+
+/* What a call is about. */
+struct ask {
+	struct error *e;
+	struct stored *s;
+	const struct store_place *p;
+	const struct durable *d;
+	uint64_t position, low, durable;
+	uint64_t limit;     /* positions from `position` on and below are in the segment of s->entry */
+	uint64_t behind;    /* of damage: where it goes on */
+	uint64_t hole_from; /* a hole that goes on from the segment before; UINT64_MAX: none */
+	uint64_t lost;
+	struct frame f;
+	struct copy *c; /* NULL: only the header */
+};
+
+/* Begins a call, with a reader of this log. 0; SHMQ_EMPTY: the topic is not on disk; SHMQ_ENOMEM. */
+int stored_ask(struct ask *a, struct stored **s, struct log_id log);
+
+/* What the store has of the log now: low, durable. */
+void stored_bounds(struct ask *a);
+
+/* Opens the segment of s->entry, and learns what it has of the log. As stored_open(). */
+int stored_use(struct ask *a);
+
+/* Forgets what was found wrong, before the table is asked again: the bytes, and a segment without its name. */
+void stored_forget(struct ask *a);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stored_runs.c - where in a segment a log's frames are, and which of them were lost before they came there.
+ * stored_runs.c - where in a segment a log's frames are.
  *
  * The segment that is being written has no footer; what stands in it is in the runtime directory. That file goes away
  * behind the writing of the footer: who does not find it finds the footer.
@@ -18,8 +18,6 @@ void stored_close(struct stored *s)
 	s->cursor = (struct stored_cursor){0};
 	s->run_count = s->run_hint = s->run_ahead = s->looked = s->lost_count = s->holes_to = 0;
 }
-
-/* ---- the runs ----------------------------------------------------------------------- */
 
 static int by_position(const void *a, const void *b)
 {
@@ -95,16 +93,20 @@ static int look_live(struct error *e, struct stored *s)
 	return 0;
 }
 
-static int learn_from_segment(struct error *e, struct stored *s)
+static int learn_from_segment(struct error *e, struct stored *s, const struct store_place *p)
 {
 	struct run_entry *entries;
 	uint64_t count;
-	bool footer;
-	int r = segment_entries(e, &s->segment, 0, &entries, &count, &footer);
+	int r = segment_footer(e, &s->segment, &entries, &count);
 
+	s->from = r == SHMQ_ENOENT ? RUNS_COMMITS : RUNS_FOOTER;
+	s->end = 0;
+	if (s->from == RUNS_COMMITS) {
+		s->end = segment_end(p->storefd, p->id, s->segment.sequence);
+		r = segment_commits(e, &s->segment, s->end, &entries, &count);
+	}
 	if (r < 0)
 		return r;
-	s->from = footer ? RUNS_FOOTER : RUNS_COMMITS;
 	for (uint64_t i = 0; i < count && r == 0; i++)
 		if (log_same(&entries[i].log, &s->log))
 			r = add_run(s, &entries[i]);
@@ -127,7 +129,7 @@ static int learn(struct error *e, struct stored *s, const struct store_place *p)
 		}
 		map_close(&s->live);
 	}
-	return learn_from_segment(e, s);
+	return learn_from_segment(e, s, p);
 }
 
 int stored_open(struct error *e, struct stored *s, const struct store_place *p, uint64_t sequence, uint64_t durable)
@@ -180,96 +182,4 @@ const struct run_entry *stored_run(struct stored *s, uint64_t position)
 		low--;
 	s->run_hint = low;
 	return low < s->run_count ? &s->runs[low] : NULL;
-}
-
-/* ---- holes -------------------------------------------------------------------------- */
-
-static int visit_lost(void *arg, const struct commit_head *c, const struct record *r, const void *data, uint64_t at)
-{
-	struct stored *s = arg;
-
-	(void)c, (void)data, (void)at;
-	if (r->type != RECORD_LOST || !log_same(&r->log, &s->log) || r->a >= r->b || r->c > r->d || r->d > OFFSET_MAX)
-		return 0;
-	if (s->lost_count == s->lost_capacity) {
-		uint64_t capacity = s->lost_capacity == 0 ? 16 : s->lost_capacity * 2;
-		struct lost_range *grown = realloc(s->lost, capacity * sizeof *grown);
-
-		if (grown == NULL)
-			return SHMQ_ENOMEM;
-		s->lost = grown;
-		s->lost_capacity = capacity;
-	}
-	s->lost[s->lost_count++] = (struct lost_range){.from = r->a, .to = r->b, .messages = r->d - r->c};
-	return 0;
-}
-
-static int by_from(const void *a, const void *b)
-{
-	const struct lost_range *x = a, *y = b;
-
-	return x->from < y->from ? -1 : x->from > y->from;
-}
-
-/* Footers do not tell what was lost: the commits do. Holes are rare, but where a segment was cleaned, and then this is
- * done once for it. Where there is no footer a run may be missing because its record is damaged: then every commit is
- * verified before a hole is believed. */
-static int learn_holes(struct error *e, struct stored *s)
-{
-	struct walk w;
-	int r;
-
-	s->lost_count = s->holes_to = 0;
-	r = segment_walk(e, &s->segment, 0, s->from == RUNS_COMMITS, visit_lost, s, &w);
-	if (r < 0)
-		return r;
-	if (s->lost_count > 0)
-		qsort(s->lost, s->lost_count, sizeof *s->lost, by_from);
-	s->whole = w.whole;
-	s->holes_to = s->durable;
-	return 0;
-}
-
-/* The first range that begins at a position, or behind it. */
-static uint64_t lost_from(const struct stored *s, uint64_t position)
-{
-	uint64_t low = 0, high = s->lost_count;
-
-	while (low < high) {
-		uint64_t middle = low + (high - low) / 2;
-
-		if (s->lost[middle].from < position)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/* Whether all positions from <= p < to were lost. */
-static bool all_lost(const struct stored *s, uint64_t from, uint64_t to)
-{
-	for (uint64_t i = 0; i < s->lost_count && from < to && s->lost[i].from <= from; i++)
-		if (from < s->lost[i].to)
-			from = s->lost[i].to;
-	return from >= to;
-}
-
-int stored_hole(struct error *e, struct stored *s, uint64_t from, uint64_t to, bool last, uint64_t *messages)
-{
-	if (to > s->holes_to) {
-		int r = learn_holes(e, s);
-
-		if (r < 0)
-			return r;
-	}
-	/* Each is counted once: where a reader comes to it. At most 2^53 each, 2^23 in a segment: that cannot wrap. */
-	for (uint64_t i = lost_from(s, from); i < s->lost_count && s->lost[i].from < to; i++)
-		*messages += s->lost[i].messages;
-	if (s->from != RUNS_COMMITS || (s->whole && !last) || all_lost(s, from, to))
-		return 0;
-	return fail(e, SHMQ_ECORRUPT,
-	            "segment %llu of the store has no footer, and its commits are damaged: positions %llu to %llu are "
-	            "not found",
-	            (unsigned long long)s->segment.sequence, (unsigned long long)from, (unsigned long long)(to - 1));
 }

@@ -90,6 +90,7 @@ TAP_UNUSED static void model_add_many(struct world *w, unsigned log, unsigned fr
 struct seg {
 	uint64_t store, sequence, salt, first_commit, commit;
 	unsigned char *data;
+	uint64_t previous_end;
 	size_t bytes, at; /* of the file; where the next commit goes */
 	uint32_t used;    /* by records of the open commit */
 	struct run_entry *runs;
@@ -101,7 +102,8 @@ TAP_UNUSED static void seg_head(struct seg *s)
 {
 	struct segment_head h = {.magic = SEGMENT_MAGIC, .format = JOURNAL_FORMAT, .block = JOURNAL_BLOCK,
 	                         .store = s->store, .sequence = s->sequence, .salt = s->salt, .bytes = s->bytes,
-	                         .first_commit = s->first_commit, .previous = s->sequence - 1};
+	                         .first_commit = s->first_commit, .previous = s->sequence - 1,
+	                         .previous_end = s->previous_end};
 
 	h.hash = bulk_hash(&h, offsetof(struct segment_head, hash));
 	memcpy(s->data, &h, sizeof h);

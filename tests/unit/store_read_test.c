@@ -283,6 +283,72 @@ static void test_holes(void)
 	world_end(&w);
 }
 
+/* A loss of power: a segment without a footer, a torn commit behind its end, positions that were never stored. Only the
+ * segment behind it says where it ended. */
+static void test_gap(void)
+{
+	struct world w;
+	struct seg a, b;
+	struct seen o;
+	size_t last;
+
+	world_begin(&w);
+	seg_begin(&a, &w, 1, 1u << 20);
+	seg_begin(&b, &w, 2, 1u << 20);
+	model_add_many(&w, 0, 40, 300);
+	for (unsigned p = 10; p < 20; p++)
+		w.logs[0].frames[p].gone = true;
+	seg_run(&a, &w, 0, 0, 5, RECORD_RUN);
+	seg_commit(&a);
+	last = a.at;
+	seg_run(&a, &w, 0, 5, 10, RECORD_RUN);
+	seg_commit(&a);
+	b.previous_end = a.at;
+	seg_head(&b);
+	seg_record(&a, (struct record){.type = RECORD_TOPIC, .bytes = 100});
+	seg_commit(&a);
+	a.data[b.previous_end + 100] ^= 1;
+	seg_run(&b, &w, 0, 20, 40, RECORD_RUN);
+	seg_commit(&b);
+	seg_seal(&b);
+	seg_write(&a, &w);
+	seg_write(&b, &w);
+	world_entry(&w, 0, 0, 1);
+	world_entry(&w, 0, 20, 2);
+	world_durable(&w, 0, 40);
+	is_all(&w, 0, "a gap behind a segment without a footer is no damage");
+	a.data[last] ^= 1; /* the last commit that counts */
+	seg_write(&a, &w);
+	o = read_from(&w, 0, 0);
+	ok(o.frames == 25 && o.told == 5 && o.wrong == 0, "its last commit is (%s)", o.text);
+	a.data[last] ^= 1;
+	seg_write(&a, &w);
+	seg_remove(&b, &w);
+	o = read_from(&w, 0, 0);
+	ok(o.frames == 10 && o.told == 20 && o.wrong == 0 && o.errors == 2, "nor is the end believed when nothing says it");
+	seg_free(&a);
+	seg_free(&b);
+	world_end(&w);
+}
+
+/* What mqd counts as durable and does not find in its own list is not passed over. */
+static void test_contradiction(void)
+{
+	struct three t;
+	struct seen o;
+
+	three_begin(&t);
+	store_release(&((struct runs_file *)t.runs.at)->count, t.seg[2].run_count - 1); /* the last one: of log 2 */
+	o = read_from(&t.w, 2, 0);
+	ok(o.wrong == 0 && o.told == 3 && o.errors == 1 && o.last == SHMQ_EMPTY, "runs that are not told of (%s)", o.text);
+	world_durable(&t.w, 2, 357);
+	is_all(&t.w, 2, "before them");
+	store_release(&world_line(&t.w, 0)->entries, 0);
+	o = read_from(&t.w, 0, 0);
+	ok(o.wrong == 0 && o.told == 120 && o.errors == 1, "nor a table without segments (%s)", o.text);
+	three_end(&t);
+}
+
 /* ---- retention, cleaning, recycling ------------------------------------------------------ */
 
 static void test_retention(void)
@@ -402,6 +468,8 @@ int main(void)
 	test_grows();
 	test_too_early();
 	test_holes();
+	test_gap();
+	test_contradiction();
 	test_retention();
 	test_recycling();
 	return done();
