@@ -2,9 +2,9 @@
 /*
  * segment_walk.c - the commits of a segment, one after the other.
  *
- * A commit counts if and only if all of these hold: magic and salt are the segment's; its head hash is right; its length
- * is a multiple of a block and ends in the segment; its sequence follows that of the commit before it; its payload hash
- * is right, where that was asked for.
+ * A commit counts if and only if all of these hold: magic and salt are the segment's; its head hash is right; its
+ * length is a multiple of a block and ends in the segment; its sequence follows that of the commit before it; its
+ * payload hash is right, where that was asked for.
  */
 #include "segment.h"
 

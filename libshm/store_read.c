@@ -14,6 +14,8 @@
 
 /* Of one call: segments looked at. Only a table of nonsense has more for one frame. */
 #define STEPS_MAX (2u * STORED_MAX)
+/* And how often something may be found wrong, while the table says another segment each time. */
+#define WRONG_MAX 16u
 
 static struct stored *begin(struct stored **s, struct log_id log)
 {
@@ -52,7 +54,7 @@ void stored_bounds(struct ask *a)
 	a->low = load_acquire(&a->d->line->low_position); /* stored pairs written */
 }
 
-/* The entry for the position, from the table only when that may have changed. */
+/* The entry for the position: from the table only when that may have changed. */
 static int entry_find(struct ask *a)
 {
 	struct stored *s = a->s;
@@ -166,6 +168,8 @@ void stored_forget(struct ask *a)
 	if (a->s->segment.fd >= 0 && !segment_same(a->p->storefd, &a->s->segment))
 		stored_close(a->s);
 	a->s->entry_known = false;
+	if (a->s->from == RUNS_MEMORY)
+		a->s->durable = a->s->holes_to = 0; /* look at all of it again */
 }
 
 static int look_once(struct ask *a)
@@ -178,10 +182,26 @@ static int look_once(struct ask *a)
 	return r == 0 ? find_here(a) : r;
 }
 
+/* What is wrong for good; the position goes behind it. */
+static int tell(struct ask *a, int r)
+{
+	uint64_t from = a->position;
+
+	if (r == SHMQ_END)
+		a->behind = a->limit = a->durable;
+	a->position = a->behind < a->limit ? a->behind : a->limit;
+	if (r == SHMQ_ENOENT)
+		fail(a->e, SHMQ_ECORRUPT, "segment %llu of the store is missing: positions %llu to %llu",
+		     (unsigned long long)a->s->entry.segment, (unsigned long long)from,
+		     (unsigned long long)(a->position - 1));
+	return r == SHMQ_END ? fail(a->e, SHMQ_ECORRUPT, "the table of the store leads nowhere") : SHMQ_ECORRUPT;
+}
+
 /* 0, SHMQ_OVERRUN, SHMQ_EMPTY, or an error; the position is where to go on. */
 static int find(struct ask *a)
 {
 	uint64_t wrong_segment = 0, wrong_position = UINT64_MAX;
+	unsigned wrong = 0;
 	int r = SHMQ_END;
 
 	for (uint64_t steps = 0; steps < STEPS_MAX; steps++) {
@@ -197,20 +217,13 @@ static int find(struct ask *a)
 			continue;
 		if (r != SHMQ_ENOENT && r != SHMQ_ECORRUPT)
 			return r;
-		if (wrong_segment == a->s->entry.segment && wrong_position == a->position)
+		if ((wrong_segment == a->s->entry.segment && wrong_position == a->position) || wrong++ == WRONG_MAX)
 			break; /* the table still says this one */
 		wrong_segment = a->s->entry.segment;
 		wrong_position = a->position;
 		stored_forget(a);
 	}
-	if (r == SHMQ_END)
-		a->behind = a->durable;
-	a->position = a->behind < a->limit ? a->behind : a->limit;
-	if (r == SHMQ_ENOENT)
-		fail(a->e, SHMQ_ECORRUPT, "segment %llu of the store is missing: positions %llu to %llu",
-		     (unsigned long long)a->s->entry.segment, (unsigned long long)wrong_position,
-		     (unsigned long long)(a->position - 1));
-	return r == SHMQ_END ? fail(a->e, SHMQ_ECORRUPT, "the table of the store leads nowhere") : SHMQ_ECORRUPT;
+	return tell(a, r);
 }
 
 int stored_ask(struct ask *a, struct stored **s, struct log_id log)

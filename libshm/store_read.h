@@ -30,8 +30,8 @@ struct stored;
  * SHMQ_OVERRUN: retention has let go what is below *position, which is moved up to the lowest there is.
  * SHMQ_EMPTY: the store does not have it yet: it is in memory.
  * SHMQ_ECORRUPT: damaged; *position is moved behind it, as far as the damage goes.
- * SHMQ_EACCESS (not allowed to read the store), SHMQ_ESYSTEM, SHMQ_ENOMEM. Blocks for the disk. Reads ahead when it
- * is asked for one frame after the other. */
+ * SHMQ_EACCESS (not allowed to read the store), SHMQ_EFORMAT, SHMQ_ESYSTEM, SHMQ_ENOMEM. Blocks for the disk. Reads
+ * ahead when it is asked for one frame after the other. */
 int stored_read(struct error *e, struct stored **s, const struct store_place *p, const struct durable *d,
                 struct log_id log, uint64_t *position, struct copy *c, uint64_t *lost);
 

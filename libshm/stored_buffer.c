@@ -72,7 +72,8 @@ static void ask_ahead(struct stored *s, const struct run_entry *r, uint64_t plac
 		if (b->ahead < place)
 			b->ahead = place;
 		if (follows && to > b->ahead + AHEAD / 2) {
-			(void)posix_fadvise(s->segment.fd, (off_t)b->ahead, (off_t)(to - b->ahead), POSIX_FADV_WILLNEED);
+			(void)posix_fadvise(s->segment.fd, (off_t)b->ahead, (off_t)(to - b->ahead),
+			                    POSIX_FADV_WILLNEED);
 			b->ahead = to;
 		}
 		return;

@@ -38,11 +38,12 @@ static int by_from(const void *a, const void *b)
  * verified before a hole is believed. */
 static int learn_holes(struct error *e, struct stored *s)
 {
+	bool verify = s->from == RUNS_COMMITS;
 	struct walk w;
 	int r;
 
 	s->lost_count = s->holes_to = 0;
-	r = segment_walk(e, &s->segment, s->from == RUNS_COMMITS ? s->end : 0, s->from == RUNS_COMMITS, visit_lost, s, &w);
+	r = segment_walk(e, &s->segment, verify ? s->end : 0, verify, visit_lost, s, &w);
 	if (r < 0)
 		return r;
 	if (s->lost_count > 0)

@@ -182,7 +182,8 @@ TAP_UNUSED static void seg_lost(struct seg *s, struct world *w, unsigned log, ui
 {
 	const struct model_log *l = &w->logs[log];
 
-	seg_record(s, (struct record){.type = RECORD_LOST, .log = l->id, .a = from, .b = to, .c = l->frames[from].offset,
+	seg_record(s, (struct record){.type = RECORD_LOST, .log = l->id, .a = from, .b = to,
+	                              .c = l->frames[from].offset,
 	                              .d = l->frames[to - 1].offset + l->frames[to - 1].count});
 	for (uint64_t p = from; p < to; p++)
 		l->frames[p].gone = true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* store_damage_test.c - a store that is damaged, cut, another's, or nonsense: what is right is read, the rest is told. */
+/* store_damage_test.c - a store that is damaged, cut, another's, or nonsense: the rest of it is read, and no other. */
 #include "segments.h"
 #include "stored.h"
 
@@ -162,7 +162,8 @@ static void test_frame_in_value(void)
 	s.data[(size_t)s.runs[0].at * 64 + 192 + 20] ^= 1; /* outer's header */
 	seg_write(&s, &w);
 	o = read_from(&w, 0, 0);
-	ok(o.frames == 2 && o.wrong == 0 && o.told == 1, "a frame in a value whose header is damaged is not taken for one");
+	ok(o.frames == 2 && o.wrong == 0 && o.told == 1,
+	   "a frame in a value whose header is damaged is not taken for one");
 	seg_free(&s);
 	world_end(&w);
 }
@@ -270,14 +271,16 @@ static void test_segment(void)
 	is_str(name, t.s.name, "its name");
 	is_i64(segment_name(&e, t.w.storefd, 5, name), SHMQ_ENOENT, "another is not there");
 	is_i64(segment_runs(&e, t.w.storefd, t.s.name, t.w.place.id, 0, &entries, &count), 0, "runs from commits");
-	ok(count == 6 && memcmp(entries, t.s.runs, 6 * sizeof *entries) == 0, "all of them, in the order of the journal");
+	ok(count == 6 && memcmp(entries, t.s.runs, 6 * sizeof *entries) == 0,
+	   "all of them, in the order of the journal");
 	free(entries);
 	is_i64(segment_runs(&e, t.w.storefd, t.s.name, t.w.place.id, second, &entries, &count), 0, "up to an end");
 	is_u64(count, 2, "and no further");
 	free(entries);
 	seg_seal(&t.s);
 	seg_write(&t.s, &t.w);
-	is_i64(segment_runs(&e, t.w.storefd, t.s.name, t.w.place.id, second, &entries, &count), 0, "runs from the footer");
+	is_i64(segment_runs(&e, t.w.storefd, t.s.name, t.w.place.id, second, &entries, &count), 0,
+	       "runs from the footer");
 	ok(count == 6 && memcmp(entries, t.s.runs, 6 * sizeof *entries) == 0, "the same");
 	free(entries);
 	seg_remove(&t.s, &t.w);
@@ -324,7 +327,8 @@ static void test_sequence(void)
 
 static uint64_t nonsense(struct world *w)
 {
-	static const uint64_t edges[] = {0, 1, 2, 63, 64, 4095, 4096, UINT32_MAX, 1ULL << 53, UINT64_MAX - 1, UINT64_MAX};
+	static const uint64_t edges[] = {0, 1, 2, 63, 64, 4095, 4096, UINT32_MAX, 1ULL << 53,
+	                                 UINT64_MAX - 1, UINT64_MAX};
 	uint64_t n = world_random(w, 4);
 
 	if (n == 0)
@@ -417,17 +421,20 @@ static void test_nonsense(void)
 				runs_make(&t.s, &t.w, &runs);
 			if (runs.at != NULL) {
 				runs_tell(&t.s, &runs);
-				store_relaxed(&((struct runs_file *)runs.at)->count, world_random(&t.w, 2) == 0 ? 6 : UINT64_MAX);
+				store_relaxed(&((struct runs_file *)runs.at)->count,
+				              world_random(&t.w, 2) == 0 ? 6 : UINT64_MAX);
 			}
 			if (i >= 4)
 				nonsense_table(&t.w);
 			for (unsigned l = 0; l < 2; l++) {
 				struct stored *s = NULL;
 				struct error e;
-				uint64_t key = nonsense(&t.w), position = world_random(&t.w, 2) == 0 ? 0 : nonsense(&t.w);
+				uint64_t key = nonsense(&t.w);
+				uint64_t position = world_random(&t.w, 2) == 0 ? 0 : nonsense(&t.w);
 				struct seen o = {.position = position};
 
-				stored_search(&e, &s, &t.w.place, &t.w.durable[l], t.w.logs[l].id, n % 2 == 0, key, &position);
+				stored_search(&e, &s, &t.w.place, &t.w.durable[l], t.w.logs[l].id, n % 2 == 0,
+				              key, &position);
 				for (unsigned call = 0; call < 60; call++) {
 					uint64_t from = o.position;
 

@@ -83,7 +83,8 @@ static void random_reads(struct three *t)
 		struct error e;
 
 		if (n % 2 == 0) {
-			wrong += stored_peek(&e, &s, &t->w.place, &t->w.durable[1], t->w.logs[1].id, &position, &f) != 0 ||
+			wrong += stored_peek(&e, &s, &t->w.place, &t->w.durable[1], t->w.logs[1].id, &position,
+			                     &f) != 0 ||
 			         memcmp(&f, m->data, sizeof f) != 0;
 		} else {
 			wrong += stored_read(&e, &s, &t->w.place, &t->w.durable[1], t->w.logs[1].id, &position, &c,
@@ -325,7 +326,8 @@ static void test_gap(void)
 	seg_write(&a, &w);
 	seg_remove(&b, &w);
 	o = read_from(&w, 0, 0);
-	ok(o.frames == 10 && o.told == 20 && o.wrong == 0 && o.errors == 2, "nor is the end believed when nothing says it");
+	ok(o.frames == 10 && o.told == 20 && o.wrong == 0 && o.errors == 2,
+	   "nor is the end believed when nothing says it");
 	seg_free(&a);
 	seg_free(&b);
 	world_end(&w);
@@ -340,7 +342,8 @@ static void test_contradiction(void)
 	three_begin(&t);
 	store_release(&((struct runs_file *)t.runs.at)->count, t.seg[2].run_count - 1); /* the last one: of log 2 */
 	o = read_from(&t.w, 2, 0);
-	ok(o.wrong == 0 && o.told == 3 && o.errors == 1 && o.last == SHMQ_EMPTY, "runs that are not told of (%s)", o.text);
+	ok(o.wrong == 0 && o.told == 3 && o.errors == 1 && o.last == SHMQ_EMPTY,
+	   "runs that are not told of (%s)", o.text);
 	world_durable(&t.w, 2, 357);
 	is_all(&t.w, 2, "before them");
 	store_release(&world_line(&t.w, 0)->entries, 0);
@@ -454,7 +457,8 @@ static void test_recycling(void)
 	store_release(&world_line(&t.w, 0)->version, 2);
 	recycle(&t, &as);
 	read_some(&t.w, 0, &s, &o, UINT64_MAX);
-	ok(o.wrong == 0 && o.errors == 0 && o.overrun == 0 && o.frames == 120, "moved while it is read: all of it is seen");
+	ok(o.wrong == 0 && o.errors == 0 && o.overrun == 0 && o.frames == 120,
+	   "moved while it is read: all of it is seen");
 	stored_free(s);
 	seg_free(&as);
 	seg_free(&moved);

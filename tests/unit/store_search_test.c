@@ -27,7 +27,8 @@ static void search_one(struct searched *t, bool by_time, uint64_t key)
 {
 	struct world *w = t->w;
 	const struct durable *d = &w->durable[t->log];
-	uint64_t position = 12345, low = load_relaxed(&d->line->low_position), durable = load_relaxed(&d->line->position);
+	uint64_t position = 12345, low = load_relaxed(&d->line->low_position);
+	uint64_t durable = load_relaxed(&d->line->position);
 	uint64_t want = scan(&w->logs[t->log], low, durable, by_time, key);
 	struct frame f;
 	struct error e;
@@ -118,7 +119,8 @@ int main(void)
 		struct error e;
 		uint64_t position = 0;
 
-		is_i64(stored_search(&e, &reader, &w.place, &w.durable[1], w.logs[1].id, false, 5, &position), SHMQ_EMPTY,
+		is_i64(stored_search(&e, &reader, &w.place, &w.durable[1], w.logs[1].id, false, 5, &position),
+		       SHMQ_EMPTY,
 		       "nothing left to search");
 		stored_free(reader);
 	}
