@@ -12,6 +12,7 @@
 #include "durable.h"
 #include "journal.h"
 #include "ring.h"
+#include "segment.h"
 
 /* Where a store is, and the runtime directory that goes with it. Descriptors of directories, not owned here. */
 struct store_place {
@@ -29,8 +30,8 @@ struct stored;
  * SHMQ_OVERRUN: retention has let go what is below *position, which is moved up to the lowest there is.
  * SHMQ_EMPTY: the store does not have it yet: it is in memory.
  * SHMQ_ECORRUPT: damaged; *position is moved behind it, as far as the damage goes.
- * SHMQ_EACCESS (not allowed to read the store), SHMQ_ESYSTEM, SHMQ_ENOMEM. Blocks for the disk. Reads ahead when it
- * is asked for one frame after the other. */
+ * SHMQ_EACCESS (not allowed to read the store), SHMQ_EFORMAT, SHMQ_ESYSTEM, SHMQ_ENOMEM. Blocks for the disk. Reads
+ * ahead when it is asked for one frame after the other. */
 int stored_read(struct error *e, struct stored **s, const struct store_place *p, const struct durable *d,
                 struct log_id log, uint64_t *position, struct copy *c, uint64_t *lost);
 
@@ -44,24 +45,5 @@ int stored_search(struct error *e, struct stored **s, const struct store_place *
                   struct log_id log, bool by_time, uint64_t key, uint64_t *position);
 
 void stored_free(struct stored *s);
-
-/* ---- for mqd, too ------------------------------------------------------------------- */
-
-/* What stands in a segment, in the order of the journal: from its footer, or, where that is missing or damaged, from
- * its commits. *entries is malloc'ed. `end`: where commits end as far as is known; 0: not known. 0; SHMQ_ENOENT: it is
- * gone; or an error. */
-int segment_runs(struct error *e, int storefd, const char *name, uint64_t store_id, uint64_t end,
-                 struct run_entry **entries, uint64_t *count);
-
-/* The name of the segment with a sequence: 0, SHMQ_ENOENT, or an error. */
-int segment_name(struct error *e, int storefd, uint64_t sequence, char name[64]);
-
-/* Whether a commit stands at this place of a buffer that has `bytes` from there on: its head and payload are right.
- * With `payload` false, only its head. */
-bool commit_valid(const void *at, uint64_t bytes, uint64_t salt, bool payload);
-
-/* Goes through the records of a commit that is valid: each must lie inside. *at: 0 at first. NULL at the end, or, with
- * *damaged, where a record contradicts its commit. */
-const struct record *commit_record(const struct commit_head *c, uint32_t *at, bool *damaged);
 
 #endif
