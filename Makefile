@@ -81,13 +81,14 @@ $(COMMON): $(COMMON_OBJ)
 STORE_SRC := $(wildcard cmd/mqd/store/*.c)
 STORE_OBJ := $(STORE_SRC:%.c=$(B)/%.o)
 STORE_LIBS := -l:liburing.a
-$(STORE_OBJ) $(B)/tests/unit/%.o: BASE += -Icmd/mqd/store
-mqd_OBJ := $(STORE_OBJ)
+$(STORE_OBJ) $(B)/tests/unit/%.o $(B)/cmd/mqd/serve.o: BASE += -Icmd/mqd/store
+# mqd is one side of the protocol: it sees the library from inside.
+mqd_OBJ := $(STORE_OBJ) $(LIB_OBJ)
 mqd_LIBS := $(STORE_LIBS)
 
 tool_src = $(wildcard cmd/$(1).c cmd/$(1)/*.c)
 define tool
-$(BIN)/$(1): $(patsubst %.c,$(B)/%.o,$(call tool_src,$(1))) $($(1)_OBJ) $(COMMON) $(LIB)
+$(BIN)/$(1): $(patsubst %.c,$(B)/%.o,$(call tool_src,$(1))) $($(1)_OBJ) $(COMMON) $(if $($(1)_OBJ),,$(LIB))
 	@mkdir -p $$(@D)
 	$$(LINK) -o $$@ $$^ -l:libjansson.a $($(1)_LIBS)
 endef

@@ -136,6 +136,11 @@ static inline uint64_t fetch_or_seq(atomic_u64 *w, uint64_t bits)
 	return atomic_fetch_or_explicit(w, bits, memory_order_seq_cst);
 }
 
+static inline uint64_t fetch_and_seq(atomic_u64 *w, uint64_t bits)
+{
+	return atomic_fetch_and_explicit(w, bits, memory_order_seq_cst);
+}
+
 /* For hints: never moves a word down. */
 static inline void cas_max(atomic_u64 *w, uint64_t v)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* attach.c - opening a subscriber: a reader word, gates, and a place in every partition. */
 #include "consume.h"
+#include "past.h"
 #include "filter.h"
 
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static int tracks_place(struct shmq_sub *s, bool *kicked)
 
 		*kicked = false;
 		if (r == 0) {
-			r = track_seek(s, t, ring_head(&t->log, ring_end(&t->log)));
+			r = track_seek(s, t, log_first(&t->log, ring_end(&t->log)));
 		} else if (r == SHMQ_EMPTY) {
 			track_seek_absent(s, t);
 			r = 0;

@@ -29,6 +29,15 @@ bool bell_ring_slowly(atomic_u32 *bell)
 	return true;
 }
 
+void bell_ring_always(atomic_u32 *bell)
+{
+	uint32_t v = load32_seq(bell);
+
+	while (!cas32_seq(bell, &v, ((v | (BELL_SLEEP | BELL_WAKING)) + 1) & ~BELL_WAKING & ~BELL_SLEEP))
+		;
+	syscall(SYS_futex, bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
 bool bell_arm(atomic_u32 *bell, uint32_t *seen)
 {
 	uint32_t v = *seen;
@@ -65,6 +74,11 @@ static int sleep_on_all(atomic_u32 *const *bells, const uint32_t *seen, unsigned
 	ts.tv_sec += (time_t)(ns / 1000000000);
 	ts.tv_nsec = (long)(ns % 1000000000);
 	return (int)syscall(SYS_futex_waitv, waiters, count, 0, &ts, CLOCK_MONOTONIC);
+}
+
+void bell_sleep_long(atomic_u32 *bell, uint32_t seen, int64_t ns)
+{
+	sleep_on_one(bell, seen, ns);
 }
 
 int bell_sleep(atomic_u32 *const *bells, const uint32_t *seen, unsigned count, int64_t nap_ns)

@@ -31,6 +31,9 @@ static inline bool bell_ring(atomic_u32 *bell)
 	return (load32_seq(bell) & (BELL_SLEEP | BELL_WAKING)) != 0 && bell_ring_slowly(bell);
 }
 
+/* Wakes whoever sleeps, whether the bell says so or not: for signal handlers, beside a sleeper that is about to. */
+void bell_ring_always(atomic_u32 *bell);
+
 /* The sleeper's first load: pass it to bell_arm(). */
 static inline uint32_t bell_read(atomic_u32 *bell)
 {
@@ -39,6 +42,9 @@ static inline uint32_t bell_read(atomic_u32 *bell)
 
 /* Marks the bell as slept on: true when it still was *seen; then look again before bell_sleep(). */
 bool bell_arm(atomic_u32 *bell, uint32_t *seen);
+
+/* Sleeps until one armed bell rings, or a signal handler ran, at most for ns. Spurious returns are possible. */
+void bell_sleep_long(atomic_u32 *bell, uint32_t seen, int64_t ns);
 
 /* Sleeps until one of the armed bells rings, at most nap_ns and BELL_NAP_NS. 0: rung or over;
  * SHMQ_INTERRUPTED: a signal handler ran. Spurious returns are possible. */

@@ -247,6 +247,9 @@ static int open_dirs(struct shmq *q)
 	q->place.broker = q->broker;
 	q->place.dirfd = openat(q->dirfd, "sessions", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	q->topics_dirfd = openat(q->dirfd, "t", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	q->daemon.sessions = &q->place;
+	q->daemon.dir = q->dir;
+	q->daemon.dirfd = q->dirfd;
 	if (q->place.dirfd >= 0 && q->topics_dirfd >= 0)
 		return 0;
 	return fail_errno(&q->error, "%s: its sessions/ and t/", q->dir);
@@ -278,6 +281,7 @@ int shmq_open(shmq **out, const struct shmq_open_options *o)
 	q->dirfd = q->topics_dirfd = q->place.dirfd = -1;
 	q->session = SESSION_NONE;
 	q->map = MAP_NONE;
+	q->daemon = DAEMON_NONE;
 	q->observe = (o->flags & SHMQ_OBSERVE) != 0;
 	q->notice = o->notice;
 	q->context = o->context;
@@ -315,6 +319,7 @@ void shmq_close(shmq *q)
 		if (q->map.at != NULL)
 			session_detach(&q->place, &q->session);
 	}
+	daemon_close(&q->daemon, q->forked);
 	map_close(&q->map);
 	close_fd(q->dirfd);
 	close_fd(q->topics_dirfd);

@@ -3,6 +3,7 @@
 #ifndef SHMQ_BROKER_H
 #define SHMQ_BROKER_H
 
+#include "daemon.h"
 #include "error.h"
 #include "session.h"
 
@@ -14,6 +15,7 @@ struct shmq {
 	struct broker_file *broker;
 	struct session_place place;
 	struct session session;
+	struct daemon daemon;
 	struct slot_counters *counters; /* NULL with SHMQ_OBSERVE */
 	unsigned deletes; /* by this handle: not every one of many sweeps */
 	bool observe;

@@ -5,6 +5,7 @@
  * What a death leaves: a reader word and gates, freed by the first publisher that they hold up.
  */
 #include "consume.h"
+#include "past.h"
 
 #include <string.h>
 
@@ -41,13 +42,13 @@ static void track_end(struct shmq_sub *s, struct track *t)
 static int track_overrun(struct shmq_sub *s, struct track *t)
 {
 	for (;;) {
-		uint64_t head = ring_head(&t->log, t->position);
+		uint64_t head = log_first(&t->log, t->position);
 		struct frame f;
 		int r;
 
 		if (head <= t->position)
 			return 0;
-		r = ring_peek(&s->q->error, &t->log, head, &f);
+		r = log_peek(&s->q->error, &t->log, head, &f);
 		if (r == SHMQ_OVERRUN)
 			continue;
 		if (r == SHMQ_EMPTY) { /* the newest frame is never reclaimed */
@@ -127,7 +128,7 @@ static int track_next(struct shmq_sub *s, struct track *t, struct shmq_batch *b)
 			track_end(s, t);
 			return SHMQ_EMPTY;
 		}
-		r = ring_read(&s->q->error, &t->log, t->position, &t->words, &s->copy);
+		r = log_read(&s->q->error, &t->log, &t->position, &t->words, &s->copy);
 		if (r == SHMQ_OVERRUN) {
 			r = track_overrun(s, t);
 			continue;
@@ -231,7 +232,7 @@ uint64_t shmq_sub_lag(shmq_sub *s)
 			continue;
 		end = ring_end(&t->log);
 		if (end > t->position && ring_peek(&s->q->error, &t->log, end - 1, &f) == 0)
-			lag += f.offset + f.count - t->next_offset;
+			lag += log_count(&t->log, t->next_offset, f.offset + f.count);
 	}
 	return lag;
 }

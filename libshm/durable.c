@@ -66,6 +66,17 @@ struct durable durable_of(const struct map *m, unsigned partitions, unsigned par
 	                 (size_t)partition * STORED_MAX};
 }
 
+struct log_base durable_base(const struct map *m, unsigned partition)
+{
+	const struct durable_line *line = &((const struct durable_file *)m->at)->lines[partition];
+
+	/* relaxed: written before the topic could be found */
+	return (struct log_base){.position = load_relaxed(&line->base_position),
+	                         .offset = load_relaxed(&line->base_offset),
+	                         .bytes = load_relaxed(&line->base_bytes),
+	                         .time_ns = load_relaxed(&line->base_ns)};
+}
+
 /* ---- gaps --------------------------------------------------------------------------- */
 
 static uint64_t gap_count(const struct durable *d)

@@ -27,6 +27,9 @@ int durable_open(struct error *e, int dirfd, uint64_t topic, uint32_t group, uns
 /* One log of a mapped file. */
 struct durable durable_of(const struct map *m, unsigned partitions, unsigned partition);
 
+/* Where the memory of a log begins. */
+struct log_base durable_base(const struct map *m, unsigned partition);
+
 static inline bool durable_is(const struct durable *d)
 {
 	return d->line != NULL;

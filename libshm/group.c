@@ -119,6 +119,7 @@ static void files_let_go(struct group *g)
 	map_close(&g->map);
 	map_close(&g->windows_map);
 	log_close(&g->returns);
+	map_close(&g->durable_map);
 	g->file = NULL;
 	g->windows = NULL;
 	g->config.version = 0;

@@ -7,6 +7,7 @@
  */
 #include "clock.h"
 #include "group.h"
+#include "past.h"
 
 #include <string.h>
 
@@ -132,14 +133,18 @@ static int log_info(struct group *g, unsigned partition, struct shmq_group_log_i
 	if (r != 0)
 		return r;
 	out->end_offset = log_known_end(&l, &end).offset;
-	head = ring_head(&l, end);
-	if (head < end && ring_peek(&e, &l, head, &f) == 0 && f.offset > out->offset)
+	head = log_first(&l, end);
+	if (head < end && log_peek(&e, &l, head, &f) == 0 && f.offset > out->offset)
 		out->offset = f.offset; /* what is gone is nobody's lag */
 	for (uint64_t o = out->offset; o < out->end_offset; o++) {
 		enum word_says says = window_look(&w, o, &word);
 
+		if (window_in_gap(&w, o, &o)) {
+			o--;
+			continue;
+		}
 		if (says == SAYS_BEYOND) { /* nothing is begun from here on */
-			out->lag += out->end_offset - o;
+			out->lag += log_count(&l, o, out->end_offset);
 			if (oldest == UINT64_MAX)
 				oldest = o;
 			break;
@@ -156,7 +161,7 @@ static int log_info(struct group *g, unsigned partition, struct shmq_group_log_i
 		out->waiting += says == SAYS_HELD && word_state(word) == WORD_WAITING;
 	}
 	if (oldest != UINT64_MAX && head < end &&
-	    ring_peek(&e, &l, log_search(&l, head, end, false, oldest), &f) == 0)
+	    log_peek(&e, &l, log_search(&l, head, end, false, oldest), &f) == 0)
 		out->oldest_ns = f.time_ns;
 	log_close(&l);
 	return 0;
@@ -255,13 +260,16 @@ static int browse_partition(struct group *g, struct browser *b, unsigned partiti
 	group_window(g, partition, &w);
 	known = log_known_end(&l, &end);
 	until = known.offset;
-	from = log_offset_at(&l, ring_head(&l, end), &known); /* nothing below it is there */
+	from = log_offset_at(&l, log_first(&l, end), &known); /* nothing below it is there */
 	if (from < window_floor(&w))
 		from = window_floor(&w);
 	b->read.open = false;
 	b->read.words.to = 0;
 	for (uint64_t o = from; o < until && r == 0; o++)
-		r = browse_one(g, b, &l, &w, o, (int)partition);
+		if (window_in_gap(&w, o, &o))
+			o--;
+		else
+			r = browse_one(g, b, &l, &w, o, (int)partition);
 	log_close(&l);
 	return r;
 }
@@ -282,7 +290,10 @@ int shmq_group_browse(shmq *q, const char *topic, const char *name,
 	b.read.open = false;
 	b.read.words.to = 0;
 	for (uint64_t o = window_from(&g.returns_window, until); o < until && r == 0; o++)
-		r = browse_one(&g, &b, &g.returns, &g.returns_window, o, 0);
+		if (window_in_gap(&g.returns_window, o, &o))
+			o--;
+		else
+			r = browse_one(&g, &b, &g.returns, &g.returns_window, o, 0);
 	frame_read_free(&b.read);
 	group_close_files(&g);
 	return r == SHMQ_GONE ? SHMQ_ENOENT : r;
@@ -368,7 +379,7 @@ static int seek_places(struct group *g, const struct shmq_seek *to, struct windo
 			r = topic_log_open(&g->topic, p, false, &l);
 			if (r != 0)
 				return r;
-			places[p] = group_place(&l, ring_head(&l, ring_end(&l)), to);
+			places[p] = group_place(&l, log_first(&l, ring_end(&l)), to);
 			log_close(&l);
 		}
 		if (told != NULL)

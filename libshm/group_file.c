@@ -2,6 +2,8 @@
 /* group_file.c - the files of one group: its members, options, windows and return log. */
 #include "group_file.h"
 
+#include "past.h"
+
 #include "bulk.h"
 #include "clock.h"
 #include "filter.h"
@@ -234,7 +236,7 @@ struct window_place group_place(const struct log *l, uint64_t head, const struct
 	if (position < head)
 		position = head;
 	place = (struct window_place){.position = position, .offset = log_offset_at(l, position, &known)};
-	if (wanted > place.offset && ring_peek(&e, l, position, &f) == 0 && f.count > wanted - f.offset &&
+	if (wanted > place.offset && log_peek(&e, l, position, &f) == 0 && f.count > wanted - f.offset &&
 	    wanted - f.offset <= CLAIM_ROW_MASK) {
 		place.row = wanted - f.offset;
 		place.offset = wanted;
@@ -342,6 +344,7 @@ void group_window(struct group *g, unsigned partition, struct window *out)
 
 	window_init(out, &g->windows_map, group_window_line(g, partition),
 	            window_words_at(g->topic.options.partitions) + partition * words * 8, words);
+	out->durable = topic_durable(&g->topic, partition);
 }
 
 /* ---- the return log ----------------------------------------------------------------- */
@@ -367,7 +370,7 @@ static uint64_t returns_pool(const struct shmq_group_options *o, const struct to
 	return bytes < 1u << 30 ? bytes : 1u << 30;
 }
 
-static int returns_make(struct group *g, const struct group_config *config)
+static int returns_make(struct group *g, const struct group_config *config, struct log_base base)
 {
 	unsigned slots = returns_slots(&config->o);
 	unsigned extents = (unsigned)(returns_pool(&config->o, &g->topic) / EXTENT_BYTES);
@@ -384,6 +387,7 @@ static int returns_make(struct group *g, const struct group_config *config)
 	head_begin(&f->head, g, FILE_RETURNS, a.map.bytes);
 	f->head.slots = slots;
 	f->head.extents = extents;
+	log_base_set(f, base);
 	file_head_seal(&f->head);
 	store_relaxed(&f->slots_reserved, chunk); /* relaxed: not linked yet */
 	file_name(name, g->number, "returns", 0);
@@ -406,12 +410,20 @@ static int returns_open(struct group *g)
 		if (r < 0)
 			map_close(&m);
 	}
+	if (r == 0 && topic_on_disk(&g->topic)) {
+		r = durable_open(e, g->topic.dirfd, g->topic.number, (uint32_t)g->number, 1, false, &g->durable_map);
+		if (r == 0)
+			r = past_attach(e, &g->returns, &g->q->daemon, durable_of(&g->durable_map, 1, 0),
+			                (struct log_id){.topic = g->topic.number, .group = (uint32_t)g->number});
+	}
 	if (r == 0 && (g->returns.slot_count != g->returns_words || !line_sane(&g->file->returns)))
 		r = fail(e, SHMQ_ECORRUPT, "return log of group %s: impossible dimensions", g->name);
 	if (r < 0)
 		return r;
 	window_init(&g->returns_window, &g->map, &g->file->returns, sizeof(struct group_file),
 	            g->returns_words);
+	if (topic_on_disk(&g->topic))
+		g->returns_window.durable = durable_of(&g->durable_map, 1, 0);
 	g->returns_tail = (struct tail){.position = ring_end(&g->returns)};
 	return 0;
 }
@@ -428,7 +440,8 @@ static uint64_t group_hash(const struct group_file *f)
 	return bulk_hash(parts, sizeof parts);
 }
 
-static int group_file_make(struct group *g, const struct group_config *config, uint64_t incarnation)
+static int group_file_make(struct group *g, const struct group_config *config, uint64_t incarnation,
+                           struct log_base base)
 {
 	unsigned words = returns_slots(&config->o);
 	struct error *e = &g->q->error;
@@ -452,6 +465,9 @@ static int group_file_make(struct group *g, const struct group_config *config, u
 	store_relaxed(&f->config, config->version);
 	store_relaxed(&f->used_ms, clock_ns(CLOCK_BOOTTIME) / 1000000);
 	store_relaxed(&f->current, incarnation);
+	store_relaxed(&f->returns_head.head, word_of(0, base.position));
+	store_relaxed(&f->returns.base, base.offset);
+	store_relaxed(&f->returns.floor_hint, base.offset);
 	file_name(name, g->number, NULL, 0);
 	return file_publish(e, &a, name);
 }
@@ -459,16 +475,28 @@ static int group_file_make(struct group *g, const struct group_config *config, u
 int group_files_make(struct group *g, const struct group_config *config, uint64_t incarnation,
                      const struct window_place *places)
 {
+	struct log_base base = {0};
 	int r;
 
 	g->config = *config;
 	r = group_windows_make(g, incarnation, places); /* first: it says who makes them */
 	if (r == 0)
 		r = group_config_make(g, config);
+	if (r == 0 && topic_on_disk(&g->topic)) {
+		r = durable_make(&g->q->error, g->topic.dirfd, g->topic.number, (uint32_t)g->number, 1);
+		if (r == SHMQ_EEXIST) /* mqd, which knows where it begins, has made it */
+			r = 0;
+		if (r == 0)
+			r = durable_open(&g->q->error, g->topic.dirfd, g->topic.number, (uint32_t)g->number, 1, false,
+			                 &g->durable_map);
+		if (r == 0)
+			base = durable_base(&g->durable_map, 0);
+		map_close(&g->durable_map);
+	}
 	if (r == 0)
-		r = returns_make(g, config);
+		r = returns_make(g, config, base);
 	if (r == 0)
-		r = group_file_make(g, config, incarnation);
+		r = group_file_make(g, config, incarnation, base);
 	g->config = (struct group_config){0};
 	return r;
 }
@@ -516,7 +544,8 @@ void group_close_files(struct group *g)
 	bool forked = g->q != NULL && g->q->forked; /* mappings did not come along, descriptors did */
 
 	if (forked)
-		g->map.at = g->windows_map.at = g->returns.map.at = NULL;
+		g->map.at = g->windows_map.at = g->returns.map.at = g->durable_map.at = NULL;
+	map_close(&g->durable_map);
 	map_close(&g->map);
 	map_close(&g->windows_map);
 	log_close(&g->returns);

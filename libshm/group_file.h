@@ -35,12 +35,13 @@ struct group {
 	uint64_t incarnation; /* of windows */
 	uint64_t window_words, returns_words; /* W, as the files said when they were checked: they may be overwritten */
 	struct group_config config;
+	struct map durable_map; /* of topics on disk: of the return log */
 	struct log returns;
 	struct tail returns_tail;
 	struct window returns_window;
 	uint64_t returns_full_ms; /* CLOCK_BOOTTIME: until then it is taken for full */
 };
-#define GROUP_NONE ((struct group){.topic = TOPIC_NONE, .map = MAP_NONE, .windows_map = MAP_NONE, .returns = LOG_NONE})
+#define GROUP_NONE ((struct group){.topic = TOPIC_NONE, .map = MAP_NONE, .windows_map = MAP_NONE, .durable_map = MAP_NONE, .returns = LOG_NONE})
 
 /* Where a window begins in one partition. */
 struct window_place {

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "member.h"
 #include "release.h"
+#include "past.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -140,7 +141,7 @@ static void others_free(struct group *g, uint64_t hash)
 /* Whether a GROUP word of the name stands there: 1, 0, or an error. */
 static int name_stands(struct group *g, const char *name, uint64_t hash)
 {
-	struct group other = {.q = g->q, .topic = g->topic, .map = MAP_NONE};
+	struct group other = {.q = g->q, .topic = g->topic, .map = MAP_NONE, .windows_map = MAP_NONE, .durable_map = MAP_NONE, .returns = LOG_NONE};
 	uint64_t used = readers_end(&g->topic);
 
 	for (unsigned i = 1; i < used; i++) {
@@ -175,7 +176,7 @@ static int place_partition(struct group *g, const struct reader *r, unsigned par
 		if (e != 0 && e != SHMQ_ECORRUPT) /* that: nobody can read it; the others can be */
 			return e;
 		if (e == 0)
-			*place = group_place(&l, ring_head(&l, ring_end(&l)), from);
+			*place = group_place(&l, log_first(&l, ring_end(&l)), from);
 		log_close(&l);
 	}
 	*kicked = *kicked || !reader_gate_set(&g->topic.readers, r, partition, place->position);
@@ -185,7 +186,7 @@ static int place_partition(struct group *g, const struct reader *r, unsigned par
 /* No word is free: those of groups that are over, and whose deleter died, are. */
 static void words_tidy(struct group *g)
 {
-	struct group other = {.q = g->q, .topic = g->topic, .map = MAP_NONE};
+	struct group other = {.q = g->q, .topic = g->topic, .map = MAP_NONE, .windows_map = MAP_NONE, .durable_map = MAP_NONE, .returns = LOG_NONE};
 	uint64_t used = readers_end(&g->topic);
 
 	for (unsigned i = 1; i < used; i++) {
@@ -314,7 +315,7 @@ bool group_end(struct group *g, uint64_t state)
 
 bool group_expire(struct topic *t, unsigned reader, uint64_t word)
 {
-	struct group g = {.q = t->q, .topic = *t, .map = MAP_NONE, .windows_map = MAP_NONE, .returns = LOG_NONE};
+	struct group g = {.q = t->q, .topic = *t, .map = MAP_NONE, .windows_map = MAP_NONE, .durable_map = MAP_NONE, .returns = LOG_NONE};
 	uint64_t state, idle_ms;
 	bool ended = false;
 	int r;
@@ -347,7 +348,7 @@ static bool any_consumer(void *context, unsigned slot, struct member *m)
 
 void group_describe(struct topic *t, unsigned reader, uint64_t word, char *text, size_t bytes)
 {
-	struct group g = {.q = t->q, .topic = *t, .map = MAP_NONE, .windows_map = MAP_NONE, .returns = LOG_NONE};
+	struct group g = {.q = t->q, .topic = *t, .map = MAP_NONE, .windows_map = MAP_NONE, .durable_map = MAP_NONE, .returns = LOG_NONE};
 	struct error why = t->q->error;
 	struct session_file s;
 	uint64_t session = 0;
@@ -470,7 +471,7 @@ static bool number_stands(struct topic *t, uint64_t number)
 /* Words of makers that died when some of their files were there already. */
 static void makers_bury(struct topic *t)
 {
-	struct group g = {.q = t->q, .topic = *t, .map = MAP_NONE, .windows_map = MAP_NONE};
+	struct group g = {.q = t->q, .topic = *t, .map = MAP_NONE, .windows_map = MAP_NONE, .durable_map = MAP_NONE, .returns = LOG_NONE};
 	struct error why = t->q->error;
 	uint64_t used = readers_end(t);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* group_read.c - verified private copies of frames, and the rows in them, for consumers. */
 #include "group.h"
+#include "past.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,13 +27,18 @@ static void read_turn_to(struct frame_read *read, const struct log *log)
 
 int frame_load(struct group *g, const struct log *log, uint64_t position, struct frame_read *read)
 {
+	uint64_t at;
 	int r;
 
 	read_turn_to(read, log);
 	if (read->open && read->position == position)
 		return 0;
 	read->open = false;
-	r = ring_read(&g->q->error, log, position, &read->words, &read->copy);
+	at = position;
+	r = log_read(&g->q->error, log, &at, &read->words, &read->copy);
+	if (r == 0 && at != position)
+		r = fail(&g->q->error, SHMQ_ECORRUPT, "topic %s: the frame at position %llu was damaged, and is not stored",
+		         g->topic.name, (unsigned long long)position);
 	if (r != 0)
 		return r;
 	if (columns_open((const struct frame *)(const void *)read->copy.data, &read->columns) < 0)
@@ -73,7 +79,7 @@ int row_read(struct group *g, const struct log *log, uint64_t offset, struct fra
 	if (!read->open || offset < read->columns.frame->offset ||
 	    offset - read->columns.frame->offset >= read->columns.frame->count) {
 		end = ring_end(log);
-		head = ring_head(log, end);
+		head = log_first(log, end);
 		if (head >= end)
 			return SHMQ_OVERRUN;
 		position = log_search(log, head, end, false, offset);
@@ -86,7 +92,7 @@ int row_read(struct group *g, const struct log *log, uint64_t offset, struct fra
 		return SHMQ_OVERRUN; /* head has passed it */
 	if (offset - f->offset >= f->count) {
 		/* Also where the search found nothing any more, and we have the frame that it began at. */
-		if (ring_look(log, read->position) == SHMQ_OVERRUN)
+		if (read->position < log_first(log, end = ring_end(log)))
 			return SHMQ_OVERRUN;
 		return fail(&g->q->error, SHMQ_ECORRUPT, "topic %s: message %llu is in no frame", g->topic.name,
 		            (unsigned long long)offset);

@@ -70,7 +70,7 @@ static int settle_once(struct shmq_pub *p, struct pub_lane *l, struct settle *s,
 
 		r = settle_link(s, f);
 		if (r == 0)
-			lane_count(p, count, bytes);
+			lane_count(p, l, count, bytes);
 		if (r != SHMQ_FULL)
 			break;
 		r = lane_slot(p, l);
@@ -94,6 +94,11 @@ int settle_into(struct settle *s, shmq_pub *p, const struct shmq_message *input,
 	size_t cost = 0;
 	int r = shmq_pub_idle(p);
 
+	if (r == 0 && topic_on_disk(&s->g->topic) && !topic_on_disk(&p->topic))
+		r = fail(&p->q->error, SHMQ_EDATA,
+		         "topic %s is in memory, and a loss of power would take what settles messages of topic %s, which "
+		         "is on disk: publish into a topic on disk",
+		         p->topic.name, s->g->topic.name);
 	if (r == 0)
 		r = choose_partition(p, input, m, count, &partition);
 	if (r == 0)

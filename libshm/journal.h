@@ -27,7 +27,7 @@
 
 #define JOURNAL_FORMAT 1u
 #define JOURNAL_BLOCK  4096u
-#define COMMIT_MAX     (16u << 20) /* bytes of a commit, its head included */
+#define COMMIT_MAX     (1u << 30) /* bytes of a commit; larger than what it aims at only where a single frame is */
 #define SEGMENT_MIN    (1u << 20)
 #define SEGMENT_MAX    (1u << 30)
 
@@ -55,7 +55,7 @@ struct segment_head {
 	uint32_t format;
 	uint32_t block;           /* JOURNAL_BLOCK */
 	uint64_t store;           /* its id */
-	uint64_t sequence;        /* from 1 on, without holes when they were written; retention removes any of them */
+	uint64_t sequence;        /* from 1 on, rising; one that could not be begun leaves a hole, and so does retention */
 	uint64_t salt;            /* random; as in the name */
 	uint64_t bytes;           /* of the file */
 	uint64_t first_commit;    /* sequence of the commit in block 1 */
@@ -125,6 +125,7 @@ enum record_type {
 	RECORD_GROUP_END,
 	RECORD_WINDOW,      /* a: incarnation (of a return log 0); b: floor; then struct done_run: messages at or above
 	                       the floor that are done. Adds to what was done before. */
+	RECORD_REQUEUED,    /* of a return log: the same runs, from offset b on: dead letters that are to be delivered again */
 	RECORD_NUMBERS,     /* a: topic numbers up to this one may have been given out */
 	RECORD_MOVED,       /* as RUN: frames from an older segment that is to be used again. The log's end stays. */
 	RECORD_LOST,        /* positions a <= p < b, offsets c <= o < d were damaged in memory, and are told as such */
@@ -141,12 +142,52 @@ struct record {
 _Static_assert(sizeof(struct record) == 64, "one cache line");
 #define RECORD_ALIGN 64u
 
+struct record_topic {
+	uint64_t created_ns, first_offset;
+	uint64_t groups; /* numbers of groups up to this one may have been given out */
+	uint64_t pool_bytes, keep_bytes;
+	uint64_t retain_ns, retain_bytes;
+	uint32_t retain_flags; /* 1: until acked */
+	uint32_t partitions, slots, full;
+	char name[256]; /* ended by 0 */
+};
+
+/* Of a snapshot. Then `gaps` struct offset_gap, then `entries` struct stored_entry (layout.h). */
+struct record_log {
+	uint64_t end_position, end_offset, end_bytes, end_ns;
+	uint64_t low_position, low_offset;
+	uint64_t gaps, entries;
+};
+
+struct record_group {
+	uint64_t incarnation, version; /* of its windows, of its options */
+	uint64_t created_ns;
+	uint64_t paused;
+	int64_t lease_ns, backoff_ns, backoff_max_ns, expire_ns;
+	uint64_t returns_bytes;
+	uint32_t mode, retries, dead, returns_rows, window, spare;
+	char name[256];    /* ended by 0 */
+	char filter[1024]; /* likewise */
+};
+
 /* Messages floor + skip <= o < floor + skip + count, of those behind the run before it. */
 struct done_run {
 	uint32_t skip; /* from the end of the run before it, or the floor */
-	uint32_t count : 31;
-	uint32_t requeued : 1; /* of return logs: not done, but to be delivered again */
+	uint32_t count;
 };
 _Static_assert(sizeof(struct done_run) == 8, "as drawn");
+
+/* STORE/snapshot.COMMIT: this, then records as in a commit. */
+struct snapshot_head {
+	uint64_t magic;
+	uint32_t format, spare;
+	uint64_t store;
+	uint64_t commit;  /* the newest one that it knows */
+	uint64_t segment; /* the segment that this one stands in */
+	uint64_t bytes;   /* of records */
+	uint64_t payload_hash;
+	uint64_t hash;    /* of the fields before it */
+};
+_Static_assert(sizeof(struct snapshot_head) == 64, "one cache line");
 
 #endif

@@ -4,6 +4,7 @@
  * gone.
  */
 #include "take.h"
+#include "past.h"
 
 #include <string.h>
 
@@ -67,11 +68,11 @@ static uint64_t claimed_until(struct shmq_group *c, struct lane *l)
 	if (l->returns || c->g.config.o.mode == SHMQ_GROUP_ORDERED)
 		return log_known_end(log, &end).offset;
 	position = hint_position(l, &row, &hint);
-	if (row > 0 && ring_peek(&e, log, position, &f) == 0)
+	if (row > 0 && log_peek(&e, log, position, &f) == 0)
 		return f.offset + (row < f.count ? row : f.count);
-	if (position > 0 && ring_peek(&e, log, position - 1, &f) == 0)
+	if (position > log->base.position && log_peek(&e, log, position - 1, &f) == 0)
 		return f.offset + f.count;
-	if (ring_peek(&e, log, position, &f) == 0)
+	if (log_peek(&e, log, position, &f) == 0)
 		return f.offset;
 	return window_floor(&l->window); /* where it begins, or damage */
 }
@@ -108,6 +109,11 @@ void lane_raise(struct shmq_group *c, struct lane *l, bool now)
 	    l->read.position - l->gate_position < l->log.slot_count / 16)
 		return;
 	l->gate_bytes = 0;
+	if (topic_on_disk(t)) { /* the disk holds back publishers, not we: mqd is told instead */
+		window_advance(&l->window, lane_limit(c, l));
+		topic_mark_acked(t);
+		return;
+	}
 	position = floor_position(c, l);
 	word = group_reader_word(&c->g);
 	if (reader_word_state(word) != READER_GROUP || reader_word_group(word) != c->g.number ||
@@ -124,18 +130,18 @@ void lane_raise(struct shmq_group *c, struct lane *l, bool now)
 void lane_damaged(struct shmq_group *c, struct lane *l, uint64_t offset)
 {
 	const struct log *log = lane_log(c, l);
-	uint64_t end = ring_end(log), head = ring_head(log, end), to = offset + 1, word;
+	uint64_t end = ring_end(log), head = log_first(log, end), to = offset + 1, word;
 	uint64_t at = head < end ? log_search(log, head, end, false, offset) : end;
 	struct error e;
 	struct frame f;
 
 	/* Its header may be good: then it says how many they are. */
-	if (at < end && ring_peek(&e, log, at, &f) == 0 && f.offset <= offset && f.offset + f.count > offset) {
+	if (at < end && log_peek(&e, log, at, &f) == 0 && f.offset <= offset && f.offset + f.count > offset) {
 		to = f.offset + f.count;
 		at = end;
 	}
 	for (uint64_t i = at + 1; i < end; i++)
-		if (ring_peek(&e, log, i, &f) == 0 && f.offset > offset) {
+		if (log_peek(&e, log, i, &f) == 0 && f.offset > offset) {
 			to = f.offset;
 			break;
 		}
@@ -155,11 +161,11 @@ void frame_damaged(struct shmq_group *c, struct lane *l, uint64_t position)
 	struct error e;
 	struct frame f;
 
-	if (ring_peek(&e, &l->log, position, &f) == 0)
+	if (log_peek(&e, &l->log, position, &f) == 0)
 		lane_damaged(c, l, f.offset);
-	else if (position == 0)
-		lane_damaged(c, l, c->g.topic.first_offset);
-	else if (ring_peek(&e, &l->log, position - 1, &f) == 0)
+	else if (position == l->log.base.position)
+		lane_damaged(c, l, l->log.base.offset);
+	else if (log_peek(&e, &l->log, position - 1, &f) == 0)
 		lane_damaged(c, l, f.offset + f.count);
 	/* else it cannot be told where it begins: found by a sweep */
 }
@@ -167,11 +173,11 @@ void frame_damaged(struct shmq_group *c, struct lane *l, uint64_t position)
 /* Messages that publishers did not keep for us, or a purge removed (0). */
 int lane_overrun(struct shmq_group *c, struct lane *l)
 {
-	uint64_t head = ring_head(&l->log, l->gate_position), skipped;
+	uint64_t head = log_first(&l->log, l->gate_position), skipped;
 	struct error e;
 	struct frame f;
 
-	if (ring_peek(&e, &l->log, head, &f) != 0)
+	if (log_peek(&e, &l->log, head, &f) != 0)
 		return 0; /* moved on, or damaged: met again */
 	skipped = window_skip_to(&l->window, f.offset);
 	l->found_count = l->found_next = 0;

@@ -517,6 +517,7 @@ struct daemon_file {
 	atomic_u64 segment; /* sequence of the segment being written */
 	atomic_u64 started_ns; /* CLOCK_REALTIME */
 	atomic_u64 error;   /* errno that the store failed with last; 0: none */
+	atomic_u64 complete; /* 1: memory has everything that the store has; 0: an mqd died while it brought it back */
 	_Alignas(64) atomic_u64 rounds_begun;   /* of looking at what groups have done; up before the words are read */
 	atomic_u64 rounds_durable; /* what was done before round r began is durable once this is r or more */
 	_Alignas(64) atomic_u64 commits, bytes, syncs, sync_ns; /* never go down while the file is there */
@@ -611,15 +612,15 @@ struct intent {
 };
 _Static_assert(sizeof(struct intent) == SLOT_ENTRY_BYTES, "an entry");
 
-/* Where a log begins: 0, but behind what the store has of it from before memory was made anew. Immutable. */
+/* Where a log begins: at 0, but behind what the store has of it from before memory was made anew. Immutable. */
 struct log_base {
-	uint64_t position, bytes, time_ns;
+	uint64_t position, offset, bytes, time_ns;
 	uint64_t hash; /* XXH3-64 of the fields before it */
 };
 
 struct log_file {
 	struct file_head head;
-	_Alignas(64) struct log_base base; /* and head.first_offset */
+	_Alignas(64) struct log_base base; /* offset: head.first_offset */
 	uint8_t pad1[64 - sizeof(struct log_base)];
 	_Alignas(64) atomic_u64 tail_hint; /* about the newest position + 1; publishers, CAS-max */
 	_Alignas(64) atomic_u64 slots_reserved; /* slots whose pages are reserved; CAS-max after
@@ -664,6 +665,8 @@ struct durable_line {
 	atomic_u64 version; /* odd while it is written anew; what was read across a change is read again */
 	atomic_u64 gaps;    /* in its list */
 	atomic_u64 spare;
+	/* Where the log in memory begins: written before anybody can make it. */
+	_Alignas(64) atomic_u64 base_position, base_offset, base_bytes, base_ns;
 };
 
 /* Offsets that no message has: from <= o < to. Memory was made anew at `to`. */

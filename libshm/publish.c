@@ -69,6 +69,7 @@ static struct ground lane_ground(struct shmq_pub *p, struct pub_lane *l)
 	                       .readers = &p->topic.readers,
 	                       .place = &p->q->place,
 	                       .id = p->q->session.id,
+	                       .durable = topic_durable(&p->topic, l->log.partition),
 	                       .drop_old = p->topic.options.full == SHMQ_FULL_DROP_OLD,
 	                       .keep_extents = p->keep_extents};
 }
@@ -143,11 +144,13 @@ static int link_with_room(struct shmq_pub *p, struct pub_lane *l, struct frame *
 	return r;
 }
 
-void lane_count(struct shmq_pub *p, uint64_t messages, uint64_t value_bytes)
+void lane_count(struct shmq_pub *p, struct pub_lane *l, uint64_t messages, uint64_t value_bytes)
 {
 	struct slot_counters *c = p->q->counters;
 
-	if (bell_ring(&p->topic.bell->arrived)) /* tell:sleep, behind the CAS of ring_link() */
+	l->linked_to = l->tail.position;
+	topic_mark_linked(&p->topic); /* mark:look, behind the CAS of ring_link() */
+	if (bell_ring(&p->topic.bell->arrived)) /* tell:sleep, likewise */
 		counter_add(&c->wakeups, 1);
 	p->linked += messages;
 	counter_add(&c->frames_linked, 1);
@@ -176,7 +179,7 @@ int lane_link(struct shmq_pub *p, struct pub_lane *l, struct frame *f)
 	/* Small frames: the lines of one a little further on, which readers had last, are asked back. */
 	for (unsigned i = 0; i < 3 && length <= 3 * CACHE_LINE; i++)
 		prefetch_write(l->log.pool + hold_at(&l->hold) + (PREFETCH_LINES + i) * CACHE_LINE);
-	lane_count(p, f->count, f->value_bytes);
+	lane_count(p, l, f->count, f->value_bytes);
 	return 0;
 }
 

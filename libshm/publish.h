@@ -16,10 +16,23 @@ struct wait {
 	bool told;
 };
 
+/* One wait for the disk (sync.c): likewise. */
+struct sync_wait {
+	struct topic *topic;
+	void *context;
+	bool (*done)(struct sync_wait *w);
+	void (*mark)(struct sync_wait *w); /* calls mqd */
+	int64_t wait_ns;
+	uint64_t start_ns; /* CLOCK_BOOTTIME; 0: a new wait */
+	uint64_t round;    /* of acks */
+	bool told;
+};
+
 /* One partition as this publisher sees it. */
 struct pub_lane {
 	struct log log; /* not attached until the first message for it */
 	struct tail tail;
+	uint64_t linked_to; /* behind our newest frame */
 	struct hold hold; /* where the open frame stands */
 	struct rows rows; /* rows.frame NULL: no open frame */
 	struct wait wait;
@@ -54,6 +67,7 @@ struct shmq_pub {
 	unsigned next_lane; /* for messages without a key */
 	struct pub_lane *lanes; /* [options.partitions] */
 	struct lines lines;
+	struct sync_wait sync;
 	uint64_t linked, dropped; /* messages */
 	int (*keep)(void *context); /* NULL, or called while it waits for room: not 0 ends the wait with that */
 	void *keep_context;
@@ -70,8 +84,8 @@ int lane_room(struct shmq_pub *p, struct pub_lane *l, uint64_t bytes);
 /* Waits once for a slot of the ring, as the topic says: 0: link again. The caller ends the wait. */
 int lane_slot(struct shmq_pub *p, struct pub_lane *l);
 
-/* Tells the readers of a frame that was linked, and counts it. */
-void lane_count(struct shmq_pub *p, uint64_t messages, uint64_t value_bytes);
+/* Tells the readers, and mqd, of a frame that was linked, and counts it. */
+void lane_count(struct shmq_pub *p, struct pub_lane *l, uint64_t messages, uint64_t value_bytes);
 
 /* Which partition a message goes to; whether it can; the error when it is too large. */
 unsigned pub_partition(struct shmq_pub *p, const struct shmq_message *m);

@@ -10,13 +10,17 @@ static bool reclaim_to(const struct ground *g, uint64_t end, uint64_t target, st
 	struct log *l = g->log;
 	uint64_t h = load_acquire(l->head); /* head pairs advance, attach: before looking at readers */
 	uint64_t head = widen_pos(h, end);
-	uint64_t newest = end == 0 ? 0 : end - 1; /* never reclaimed: the next base stands in it */
+	uint64_t newest = log_newest(l, end); /* never reclaimed: the next base stands in it */
 	uint64_t floor;
 
-	if (g->readers != NULL)
+	if (g->readers != NULL && durable_is(&g->durable))
+		floor = newest;
+	else if (g->readers != NULL)
 		floor = readers_floor(g->readers, l->partition, head, newest, holder);
 	else
 		floor = g->floor < newest ? g->floor : newest;
+	if (durable_is(&g->durable) && durable_position(&g->durable) < floor)
+		floor = durable_position(&g->durable);
 	if (target > floor)
 		target = floor;
 	if (target <= head)

@@ -9,6 +9,7 @@
 #ifndef SHMQ_RECLAIM_H
 #define SHMQ_RECLAIM_H
 
+#include "durable.h"
 #include "extent.h"
 #include "readers.h"
 
@@ -17,6 +18,7 @@ struct ground {
 	struct log *log;
 	const struct readers *readers; /* NULL: a return log, which only needs what is at `floor` or above; */
 	uint64_t floor;                /* loaded before head, it only rises */
+	struct durable durable; /* of topics on disk: what is in the store may go, whoever has not read it */
 	const struct session_place *place;
 	uint64_t id;           /* own session */
 	bool drop_old;         /* what is full gives up its oldest */

@@ -57,6 +57,10 @@ static bool brief_copy(const struct topic_file *t, struct topic_brief *out)
 	out->creator = t->creator;
 	out->created_ns = t->created_ns;
 	out->options = t->options;
+	out->options.retention = (struct shmq_retention){
+	        .age_ns = (int64_t)load_relaxed(&t->retain_ns), /* relaxed: each alone may be altered at any time */
+	        .bytes = load_relaxed(&t->retain_bytes),
+	        .until_acked = (load_relaxed(&t->retain_flags) & 1) != 0};
 	out->first_offset = load_acquire(&t->first_offset); /* offset pairs first */
 	out->state = load_acquire(&t->state);               /* live pairs end */
 	return shmq_topic_name_check(out->name) == 0 && topic_options_valid(&out->options) &&

@@ -44,6 +44,7 @@ static struct ground returns_ground(struct group *g, uint64_t end)
 {
 	return (struct ground){.log = &g->returns,
 	                       .floor = floor_position(g, end),
+	                       .durable = g->returns_window.durable,
 	                       .place = &g->q->place,
 	                       .id = g->q->session.id,
 	                       .keep_extents = 1};
@@ -212,6 +213,8 @@ static int link_row(struct group *g, struct rows *rows, struct settle *s,
 		f = rows_seal(rows);
 		r = settle_link(s, f);
 	}
+	if (r == 0)
+		topic_mark_linked(&g->topic);
 	extent_leave(&g->returns, g->q->session.id, &hold);
 	rows->frame = NULL;
 	if (r != 0)

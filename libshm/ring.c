@@ -25,6 +25,14 @@
 #define READ_AHEAD       3u /* frames */
 #define READ_AHEAD_LINES 3u /* of each: a header and 128 bytes */
 
+void log_base_set(struct log_file *f, struct log_base base)
+{
+	base.hash = bulk_hash(&base, offsetof(struct log_base, hash));
+	f->base = base;
+	f->head.first_offset = base.offset;
+	store_relaxed(&f->tail_hint, base.position); /* relaxed: not linked yet */
+}
+
 int log_attach(struct error *e, struct map *m, atomic_u64 *head, struct log *out)
 {
 	struct log_file *f = m->at;
@@ -34,6 +42,9 @@ int log_attach(struct error *e, struct map *m, atomic_u64 *head, struct log *out
 	    extents > EXTENTS_MAX || m->bytes != log_bytes((unsigned)extents, (unsigned)slots))
 		return fail(e, SHMQ_ECORRUPT, "log of partition %u: impossible dimensions",
 		            f->head.partition);
+	if (f->base.hash != bulk_hash(&f->base, offsetof(struct log_base, hash)))
+		return fail(e, SHMQ_ECORRUPT, "log of partition %u: damaged head (where it begins)",
+		            f->head.partition);
 	*out = (struct log){.map = *m,
 	                    .partition = f->head.partition,
 	                    .extent_count = (unsigned)extents,
@@ -41,6 +52,7 @@ int log_attach(struct error *e, struct map *m, atomic_u64 *head, struct log *out
 	                    .slot_count = slots,
 	                    .pool_bytes = extents * EXTENT_BYTES,
 	                    .file = f,
+	                    .base = f->base,
 	                    .head = head};
 	out->extents = (atomic_u64 *)(void *)((char *)m->at + log_extents_at());
 	out->slots = (atomic_u64 *)(void *)((char *)m->at + log_slots_at((unsigned)extents));
@@ -74,6 +86,8 @@ int ring_look(const struct log *l, uint64_t position)
 {
 	uint64_t lap;
 
+	if (position < l->base.position)
+		return SHMQ_OVERRUN;
 	if (!slot_backed(l, position))
 		return SHMQ_EMPTY;
 	lap = slot_word_lap(load_seq(slot_of(l, position))); /* sleep pairs tell, read pairs link */
@@ -121,6 +135,8 @@ static int frame_at(const struct log *l, uint64_t position, const struct frame *
 {
 	uint64_t w, lap = lap_of(l, position);
 
+	if (position < l->base.position) /* before memory was made anew */
+		return SHMQ_OVERRUN;
 	if (!slot_backed(l, position))
 		return SHMQ_EMPTY;
 	w = load_acquire(slot_of(l, position)); /* read pairs link */
@@ -194,8 +210,8 @@ uint64_t ring_end(const struct log *l)
 	/* relaxed: a hint; the walk finds the truth. It is never ahead of it, unless damaged. */
 	uint64_t i = load_relaxed(&l->file->tail_hint);
 
-	if (i > 0 && ring_look(l, i - 1) == SHMQ_EMPTY)
-		i = 0;
+	if (i < l->base.position || (i > l->base.position && ring_look(l, i - 1) == SHMQ_EMPTY))
+		i = l->base.position;
 	return ring_walk(l, i);
 }
 
@@ -249,6 +265,8 @@ static int words_look(const struct log *l, uint64_t position, struct words *ws)
 	uint64_t lap = lap_of(l, position);
 
 	ws->from = ws->to = position;
+	if (position < l->base.position)
+		return SHMQ_OVERRUN;
 	if (!slot_backed(l, position))
 		return SHMQ_EMPTY;
 	for (; n < most; n++) {
@@ -357,9 +375,11 @@ static int tail_learn(struct error *e, const struct log *l, struct tail *t, uint
 	const struct frame *at = NULL;
 	struct frame f;
 
-	if (t->position == 0) {
-		t->offset = l->file->head.first_offset;
-		t->bytes = t->time_ns = 0;
+	if (t->position <= l->base.position) {
+		t->position = l->base.position;
+		t->offset = l->base.offset;
+		t->bytes = l->base.bytes;
+		t->time_ns = l->base.time_ns;
 		t->known = true;
 		return 0;
 	}

@@ -10,6 +10,8 @@
 
 #include "map.h"
 
+struct past;
+
 struct log {
 	struct map map; /* read-only for subscribers */
 	unsigned partition;
@@ -22,11 +24,22 @@ struct log {
 	atomic_u64 *slots;
 	unsigned char *pool;
 	atomic_u64 *head; /* in the bell file */
+	struct log_base base; /* as the file said when it was opened */
+	struct past *past;    /* readers of a topic on disk: what memory has let go (past.h); else NULL */
 };
 #define LOG_NONE ((struct log){.map = {.fd = -1}})
 
 /* Points into the mapped file. SHMQ_ECORRUPT when its dimensions cannot be true. Takes over m. */
 int log_attach(struct error *e, struct map *m, atomic_u64 *head, struct log *out);
+
+/* Fills in where a new log begins. */
+void log_base_set(struct log_file *f, struct log_base base);
+
+/* The position of the newest frame of a log that ends at `end`; of an empty one something below its head. */
+static inline uint64_t log_newest(const struct log *l, uint64_t end)
+{
+	return end > l->base.position ? end - 1 : l->base.position;
+}
 
 static inline bool log_attached(const struct log *l)
 {

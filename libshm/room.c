@@ -19,12 +19,24 @@
 #define TELL_NS    1000000000u
 #define NAP_NS     50000000 /* between two looks at the holder; the room bell ends it early */
 
-static void describe(struct shmq_pub *p, const struct holder *h, char *text, size_t bytes)
+/* Memory is held by what is not in the store yet. */
+static bool behind_disk(struct shmq_pub *p, const struct pub_lane *l)
+{
+	struct durable d = topic_durable(&p->topic, l->log.partition);
+	struct error e;
+
+	return durable_is(&d) && durable_position(&d) < log_newest(&l->log, l->tail.position) &&
+	       daemon_open(&e, &p->q->daemon) == 0;
+}
+
+static void describe(struct shmq_pub *p, const struct pub_lane *l, const struct holder *h, char *text, size_t bytes)
 {
 	struct session_file s;
 	uint64_t id = reader_session(&p->topic.readers, h->word);
 
-	if (h->word == 0)
+	if (h->word == 0 && behind_disk(p, l))
+		daemon_describe(&p->q->daemon, text, bytes);
+	else if (h->word == 0)
 		snprintf(text, bytes, "other publishers, who hold all of its memory");
 	else if (reader_word_state(h->word) == READER_VIRGIN)
 		snprintf(text, bytes, "its first subscriber: nobody has read it yet");
@@ -38,11 +50,11 @@ static void describe(struct shmq_pub *p, const struct holder *h, char *text, siz
 
 static void tell(struct shmq_pub *p, const struct pub_lane *l, const struct holder *h)
 {
-	char whom[400], sentence[1400];
+	char whom[800], sentence[1600];
 
 	if (p->q->notice == NULL)
 		return;
-	describe(p, h, whom, sizeof whom);
+	describe(p, l, h, whom, sizeof whom);
 	snprintf(sentence, sizeof sentence, "topic %s partition %u in %.400s is full; waiting for %s",
 	         p->topic.name, l->log.partition, p->q->dir, whom);
 	p->q->notice(p->q->context, sentence);
@@ -55,6 +67,7 @@ static int nap(struct shmq_pub *p, struct pub_lane *l, const struct holder *h, u
 	uint32_t seen = bell_read(bell);
 	struct ground g = {.log = &l->log, .readers = &p->topic.readers, .place = &p->q->place};
 	uint64_t end = l->tail.position, head = ring_head(&l->log, end);
+	struct durable d = topic_durable(&p->topic, l->log.partition);
 	struct holder now;
 	int64_t ns = NAP_NS;
 
@@ -62,8 +75,12 @@ static int nap(struct shmq_pub *p, struct pub_lane *l, const struct holder *h, u
 		ns = (int64_t)(until_ns - now_ns);
 	if (!bell_arm(bell, &seen))
 		return 0;
-	/* Again: a gate raised before the bell was armed rang nobody. */
-	readers_floor(g.readers, l->log.partition, head, end == 0 ? 0 : end - 1, &now);
+	/* Again: what became durable, or a gate raised, before the bell was armed rang nobody. */
+	if (durable_is(&d)) {
+		topic_mark_linked(&p->topic); /* for who linked, and died before it could */
+		return durable_position(&d) > head ? 0 : bell_sleep(&bell, &seen, 1, ns);
+	}
+	readers_floor(g.readers, l->log.partition, head, log_newest(&l->log, end), &now);
 	if (now.word != h->word || now.gate != h->gate)
 		return 0;
 	return bell_sleep(&bell, &seen, 1, ns);
@@ -75,7 +92,7 @@ static bool drop_old(struct shmq_pub *p, struct pub_lane *l, uint64_t to)
 	struct ground g = {.log = &l->log, .readers = &p->topic.readers, .place = &p->q->place};
 	uint64_t end = l->tail.position;
 
-	if (end == 0)
+	if (end == l->log.base.position)
 		return false;
 	if (to > end - 1)
 		to = end - 1;
@@ -85,12 +102,12 @@ static bool drop_old(struct shmq_pub *p, struct pub_lane *l, uint64_t to)
 	return true;
 }
 
-static int timed_out(struct shmq_pub *p, const struct holder *holder)
+static int timed_out(struct shmq_pub *p, const struct pub_lane *l, const struct holder *holder)
 {
-	char whom[400];
+	char whom[800];
 
-	describe(p, holder, whom, sizeof whom);
-	fail(&p->q->error, SHMQ_TIMEOUT, "topic %.200s is full; waited for %s", p->topic.name, whom);
+	describe(p, l, holder, whom, sizeof whom);
+	fail(&p->q->error, SHMQ_TIMEOUT, "topic %.200s is full; waited for %.700s", p->topic.name, whom);
 	return SHMQ_TIMEOUT;
 }
 
@@ -144,7 +161,7 @@ static void wait_begin(struct shmq_pub *p, struct pub_lane *l, uint64_t now)
 static bool still_go(struct shmq_pub *p, struct pub_lane *l, uint64_t now)
 {
 	struct wait *w = &l->wait;
-	uint64_t since = now - w->looked_ns, newest = l->tail.position > 0 ? l->tail.position - 1 : 0;
+	uint64_t since = now - w->looked_ns, newest = log_newest(&l->log, l->tail.position);
 	bool gone;
 
 	w->looked_ns = now;
@@ -172,7 +189,7 @@ int pub_wait(struct shmq_pub *p, struct pub_lane *l, const struct holder *holder
 	else if (still_go(p, l, now))
 		return 0;
 	if (w->deadline_ns != 0 && now >= w->deadline_ns)
-		return timed_out(p, holder);
+		return timed_out(p, l, holder);
 	if (!w->told && now - w->start_ns >= TELL_NS) {
 		w->told = true;
 		tell(p, l, holder);

@@ -2,10 +2,12 @@
 /* search.c - from offsets and times to positions: binary search over frame headers. */
 #include "search.h"
 
+#include "past.h"
+
 /* The lowest position that can still be there: memory that says otherwise must not make us walk 2^59. */
 uint64_t log_lowest(const struct log *l, uint64_t end)
 {
-	return end > l->slot_count ? end - l->slot_count : 0;
+	return end > l->base.position + l->slot_count ? end - l->slot_count : l->base.position;
 }
 
 /* The nearest readable frame to `at` in (low, high): upwards first. Frames that are gone count as
@@ -34,7 +36,10 @@ static bool peek_near(const struct log *l, uint64_t low, uint64_t high,
 uint64_t log_search(const struct log *l, uint64_t from, uint64_t end,
                        bool by_time, uint64_t key)
 {
-	uint64_t lowest = log_lowest(l, end), low = from > lowest ? from : lowest, high = end;
+	uint64_t lowest = log_lowest(l, end), low = from > lowest ? from : lowest, high = end, past;
+
+	if (from < ring_head(l, end) && past_search(l, end, by_time, key, &past))
+		return past > from ? past : from;
 
 	while (low + 1 < high) { /* damaged from `from` on, the end that is known is below it */
 		uint64_t middle = low + (high - low) / 2;
@@ -61,7 +66,7 @@ uint64_t log_search_time(const struct log *l, uint64_t from, uint64_t end,
 	if (end == from || ns == 0)
 		return from;
 	at = log_search(l, from, end, true, ns - 1);
-	return ring_peek(&e, l, at, &f) == 0 && f.time_ns < ns ? at + 1 : at;
+	return log_peek(&e, l, at, &f) == 0 && f.time_ns < ns ? at + 1 : at;
 }
 
 /* The same as an end: what cannot be read may come before it, and is met. */
@@ -72,7 +77,7 @@ uint64_t log_search_time_end(const struct log *l, uint64_t from, uint64_t end,
 	uint64_t at = log_search_time(l, from, end, ns);
 	struct frame f;
 
-	while (at < end && ring_peek(&e, l, at, &f) == SHMQ_ECORRUPT)
+	while (at < end && log_peek(&e, l, at, &f) == SHMQ_ECORRUPT)
 		at++;
 	return at;
 }
@@ -87,17 +92,17 @@ uint64_t log_offset_at(const struct log *l, uint64_t position,
 
 	if (position >= end->position)
 		return end->offset;
-	if (ring_peek(&e, l, position, &f) == 0)
+	if (log_peek(&e, l, position, &f) == 0)
 		return f.offset;
 	while (i-- > log_lowest(l, position)) {
-		int r = ring_peek(&e, l, i, &f);
+		int r = log_peek(&e, l, i, &f);
 
 		if (r == 0)
 			return f.offset + f.count;
 		if (r == SHMQ_OVERRUN)
 			break;
 	}
-	return l->file->head.first_offset;
+	return l->base.offset;
 }
 
 struct known_end log_known_end(const struct log *l, uint64_t *end)
@@ -108,7 +113,7 @@ struct known_end log_known_end(const struct log *l, uint64_t *end)
 
 	for (int tries = 0; tries < 100; tries++) { /* publishers may go a lap round in between */
 		*end = ring_end(l);
-		r = *end > 0 ? ring_peek(&e, l, *end - 1, &f) : 0;
+		r = *end > l->base.position ? ring_peek(&e, l, *end - 1, &f) : 0;
 		if (r != SHMQ_OVERRUN)
 			break;
 	}
@@ -117,7 +122,7 @@ struct known_end log_known_end(const struct log *l, uint64_t *end)
 		if (r == 0)
 			return (struct known_end){i, f.offset + f.count};
 	}
-	return (struct known_end){*end == 0 ? 0 : ring_head(l, *end), l->file->head.first_offset};
+	return (struct known_end){*end == l->base.position ? *end : ring_head(l, *end), l->base.offset};
 }
 
 uint64_t log_position_of(const struct log *l, uint64_t from, uint64_t end, uint64_t offset)
@@ -129,5 +134,5 @@ uint64_t log_position_of(const struct log *l, uint64_t from, uint64_t end, uint6
 	if (from >= end)
 		return end;
 	at = log_search(l, from, end, false, offset);
-	return ring_peek(&e, l, at, &f) == 0 && f.offset + f.count <= offset ? at + 1 : at;
+	return log_peek(&e, l, at, &f) == 0 && f.offset + f.count <= offset ? at + 1 : at;
 }

@@ -66,6 +66,7 @@ enum shmq_error {
 	SHMQ_EFORKED = -12, /* the handle was made before fork() */
 	SHMQ_ESTALE = -13,  /* the runtime directory was left by an earlier boot */
 	SHMQ_ECONFIG = -14, /* the group is there with other options than those asked for */
+	SHMQ_EDAEMON = -15, /* mqd is needed and does not run, or its disk fails */
 };
 
 /* ---- broker: one runtime directory, one session in it -------------------------------- */
@@ -149,7 +150,10 @@ struct shmq_log_info {
 	uint64_t first_bytes, end_bytes;   /* cumulative bytes of values at those offsets */
 	uint64_t first_ns, last_ns;        /* CLOCK_REALTIME of the oldest and newest frame; 0: none */
 	uint64_t memory_bytes;             /* pool memory taken from the filesystem so far */
-	uint64_t frames;
+	uint64_t frames;                   /* in memory */
+	uint64_t gaps;                     /* offsets between first and end that no message has */
+	uint64_t durable_offset;           /* topics on disk: messages below it are in the store */
+	uint64_t memory_offset;            /* messages from here on are in memory */
 };
 
 struct shmq_topic_info {
@@ -169,6 +173,10 @@ int shmq_topic_create(shmq *q, const char *name, const struct shmq_topic_options
 /* Deletes a topic with all its messages. Attached publishers and subscribers get SHMQ_GONE.
  * Returns 0, SHMQ_ENOENT, SHMQ_EACCESS, SHMQ_ESYSTEM. */
 int shmq_topic_delete(shmq *q, const char *name);
+
+/* Changes how long a topic on disk keeps its messages. Returns 0, SHMQ_ENOENT, SHMQ_EINVAL (out of range, or the topic
+ * is in memory), SHMQ_EACCESS. */
+int shmq_topic_alter(shmq *q, const char *name, const struct shmq_retention *retention);
 
 /* Removes all messages that are linked now; subscribers step over them silently. *purged,
  * when not NULL, receives how many were removed. */
@@ -253,6 +261,15 @@ int shmq_pub_flush(shmq_pub *p);
 /* shmq_pub_flush(), then gives back the memory that the publisher holds for its next frame.
  * Call it before waiting for input: a publisher that waits holds nothing. */
 int shmq_pub_idle(shmq_pub *p);
+
+/* shmq_pub_flush(), then waits until everything that this publisher has linked is on disk: would survive a loss of
+ * power. Many publishers share one sync. Returns 0; what shmq_pub_flush() returns; SHMQ_EINVAL (the topic is in
+ * memory); SHMQ_TIMEOUT (wait_ns of the publisher), SHMQ_INTERRUPTED: call it again; SHMQ_EDAEMON: the disk fails.
+ * notice() says at once when mqd does not run, or is stopped; it goes on by itself when it does. Blocks. */
+int shmq_pub_sync(shmq_pub *p);
+
+/* Whether the topic is on disk. */
+bool shmq_pub_on_disk(const shmq_pub *p);
 
 /* Publishes count messages as one frame: all or nothing, one partition. The open frames are
  * flushed first. SHMQ_EDATA when their partitions differ or they exceed a quarter of the

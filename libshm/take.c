@@ -9,6 +9,7 @@
 #include "take.h"
 
 #include "clock.h"
+#include "past.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -217,11 +218,11 @@ static int reserve(struct shmq_group *c, struct lane *l)
 	for (;;) {
 		uint64_t row, hint, position = hint_position(l, &row, &hint), head, rows, room, next, more = 0;
 		struct frame f;
-		int r = ring_peek(&c->g.q->error, &l->log, position, &f);
+		int r = log_peek(&c->g.q->error, &l->log, position, &f);
 
 		if (r == SHMQ_OVERRUN) {
 			r = lane_overrun(c, l);
-			head = ring_head(&l->log, position);
+			head = log_first(&l->log, position);
 			if (head > position)
 				claim_move(&l->window, &hint, claim_make(head, 0));
 			if (r != 0)

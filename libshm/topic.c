@@ -9,6 +9,7 @@
  */
 #include "topic.h"
 
+#include "past.h"
 #include "topic_check.h"
 #include "topic_end.h"
 
@@ -19,11 +20,49 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* ---- t/N/topic ---------------------------------------------------------------------- */
+
+int topic_file_make(shmq *q, int dirfd, const char *name, uint64_t number,
+                    const struct shmq_topic_options *o, uint64_t first_offset, uint64_t created_ns)
+{
+	struct topic_file *t;
+	struct aside a;
+	int r = map_aside(&q->error, dirfd, sizeof *t, sizeof *t, &a);
+
+	if (r < 0)
+		return r;
+	t = a.map.at;
+	t->head.kind = FILE_TOPIC;
+	t->head.number = number;
+	t->head.bytes = sizeof *t;
+	file_head_seal(&t->head);
+	t->options.partitions = o->partitions; /* by member: no padding of ours in the file */
+	t->options.slots = o->slots;
+	t->options.pool_bytes = o->pool_bytes;
+	t->options.keep_bytes = o->keep_bytes;
+	t->options.full = o->full;
+	t->options.storage = o->storage;
+	store_relaxed(&t->retain_ns, (uint64_t)o->retention.age_ns); /* relaxed: published by linkat */
+	store_relaxed(&t->retain_bytes, o->retention.bytes);
+	store_relaxed(&t->retain_flags, o->retention.until_acked);
+	t->created_ns = created_ns;
+	t->creator = q->session.id;
+	snprintf(t->name, sizeof t->name, "%s", name);
+	t->hash = topic_file_hash(t);
+	store_relaxed(&t->first_offset, first_offset); /* relaxed: published by linkat */
+	store_relaxed(&t->state, TOPIC_LIVE);
+	r = map_publish(&q->error, &a, "topic");
+	if (r == 0)
+		map_close(&a.map);
+	return r;
+}
+
 /* ---- the bell ----------------------------------------------------------------------- */
 
 static int bell_make(struct topic *t)
 {
 	unsigned partitions = t->options.partitions;
+	struct head_line *heads;
 	struct bell_file *b;
 	struct aside a;
 	/* With the first rows of gates: a topic that has messages can be read on a full filesystem. */
@@ -40,6 +79,9 @@ static int bell_make(struct topic *t)
 	file_head_seal(&b->head);
 	store_relaxed(&b->readers_used, 1); /* relaxed: not linked yet */
 	store_relaxed(&b->readers[0], reader_word(READER_VIRGIN, 0, 0));
+	heads = (struct head_line *)(void *)(b + 1);
+	for (unsigned p = 0; p < partitions && topic_on_disk(t); p++)
+		store_relaxed(&heads[p].head, word_of(0, durable_base(&t->durable_map, p).position));
 	r = map_publish(&t->q->error, &a, "bell");
 	if (r == 0)
 		map_close(&a.map);
@@ -74,6 +116,13 @@ static int bell_open(struct topic *t, bool writable)
 
 /* ---- logs --------------------------------------------------------------------------- */
 
+/* Where the memory of a partition begins: behind what the store had of it when memory was made. */
+static struct log_base topic_log_base(const struct topic *t, unsigned partition)
+{
+	return topic_on_disk(t) ? durable_base(&t->durable_map, partition)
+	                        : (struct log_base){.offset = t->first_offset};
+}
+
 static int log_make(struct topic *t, unsigned partition, const char *name)
 {
 	unsigned extents = (unsigned)(t->options.pool_bytes / EXTENT_BYTES), slots = t->options.slots;
@@ -93,7 +142,7 @@ static int log_make(struct topic *t, unsigned partition, const char *name)
 	f->head.partitions = t->options.partitions;
 	f->head.slots = slots;
 	f->head.extents = extents;
-	f->head.first_offset = t->first_offset;
+	log_base_set(f, topic_log_base(t, partition));
 	file_head_seal(&f->head);
 	store_relaxed(&f->slots_reserved, chunk); /* relaxed: not linked yet */
 	r = map_publish(&t->q->error, &a, name);
@@ -110,6 +159,7 @@ int topic_log_open(struct topic *t, unsigned partition, bool writable, struct lo
 	int r;
 
 	log_name(name, partition);
+	*out = LOG_NONE;
 	r = map_open(e, t->dirfd, name, writable, FILE_LOG, t->number, &m);
 	if (r == SHMQ_ENOENT && writable) {
 		r = log_make(t, partition, name);
@@ -127,6 +177,9 @@ int topic_log_open(struct topic *t, unsigned partition, bool writable, struct lo
 		else
 			out->partition = partition; /* it is an index: not read from the file again */
 	}
+	if (r == 0 && !writable && topic_on_disk(t))
+		r = past_attach(e, out, &t->q->daemon, topic_durable(t, partition),
+		                (struct log_id){.topic = t->number, .partition = partition});
 	/* Made in what is over already, or opened just before: nobody shall write or read there. */
 	if (r == 0 && !topic_live(t)) {
 		log_close(out);
@@ -139,6 +192,7 @@ int topic_log_open(struct topic *t, unsigned partition, bool writable, struct lo
 
 void log_close(struct log *l)
 {
+	past_detach(l);
 	map_close(&l->map);
 	*l = LOG_NONE;
 }
@@ -179,6 +233,9 @@ static int open_number(shmq *q, const char *name, const struct topic_brief *foun
 		if (out->first_offset == OFFSET_UNSET)
 			r = fail(&q->error, SHMQ_ECORRUPT, "topic %s: nobody has moved to it", name);
 	}
+	if (r == 0 && out->options.storage == SHMQ_STORAGE_DISK)
+		r = durable_open(&q->error, out->dirfd, out->number, 0, out->options.partitions, false,
+		                 &out->durable_map);
 	if (r == 0)
 		r = bell_open(out, writable);
 	if (r == SHMQ_ENOENT && !writable && out->file != NULL)
@@ -237,10 +294,11 @@ void topic_close(struct topic *t)
 	bool forked = t->q != NULL && t->q->forked; /* mappings did not come along, descriptors did */
 
 	if (forked)
-		t->bell_map.at = NULL;
+		t->bell_map.at = t->durable_map.at = NULL;
 	else if (t->file != NULL)
 		munmap((void *)(uintptr_t)t->file, sizeof *t->file);
 	map_close(&t->bell_map);
+	map_close(&t->durable_map);
 	if (t->dirfd >= 0)
 		close(t->dirfd);
 	t->dirfd = -1;

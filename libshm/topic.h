@@ -5,6 +5,7 @@
 
 #include "bell.h"
 #include "broker.h"
+#include "durable.h"
 #include "readers.h"
 #include "ring.h"
 
@@ -19,8 +20,38 @@ struct topic {
 	struct map bell_map;
 	struct bell_file *bell;            /* NULL: nobody has opened the topic for writing yet */
 	struct readers readers;
+	struct map durable_map;            /* of topics on disk */
 };
-#define TOPIC_NONE ((struct topic){.dirfd = -1, .bell_map = {.fd = -1}})
+#define TOPIC_NONE ((struct topic){.dirfd = -1, .bell_map = MAP_NONE, .durable_map = MAP_NONE})
+
+/* mqd writes its messages to the store. */
+static inline bool topic_on_disk(const struct topic *t)
+{
+	return t->durable_map.at != NULL;
+}
+
+static inline struct durable topic_durable(const struct topic *t, unsigned partition)
+{
+	return topic_on_disk(t) ? durable_of(&t->durable_map, t->options.partitions, partition) : DURABLE_NONE;
+}
+
+/* Behind a link into a topic on disk. */
+static inline void topic_mark_linked(const struct topic *t)
+{
+	if (topic_on_disk(t))
+		topic_mark(t->q->broker, &t->q->broker->linked, t->number);
+}
+
+/* Behind a change of what a group of a topic on disk has done. */
+static inline void topic_mark_acked(const struct topic *t)
+{
+	if (topic_on_disk(t))
+		topic_mark(t->q->broker, &t->q->broker->acked, t->number);
+}
+
+/* Makes t/N/topic in its directory. 0 or an error. */
+int topic_file_make(shmq *q, int dirfd, const char *name, uint64_t number, const struct shmq_topic_options *o,
+                    uint64_t first_offset, uint64_t created_ns);
 
 /* Opens by name; makes the topic with default options when it is missing and `create`. *created may
  * be NULL. `writable`: the bell is made when it is missing, and mapped for writing. On an error *out is

@@ -12,6 +12,7 @@
  */
 #include "clock.h"
 #include "frame.h"
+#include "past.h"
 #include "reclaim.h"
 #include "topic.h"
 #include "topic_check.h"
@@ -26,37 +27,6 @@
 #include <unistd.h>
 
 /* ---- create ------------------------------------------------------------------------- */
-
-static int topic_file_make(shmq *q, int dirfd, const char *name, uint64_t number,
-                           const struct shmq_topic_options *o, uint64_t first_offset)
-{
-	struct topic_file *t;
-	struct aside a;
-	int r = map_aside(&q->error, dirfd, sizeof *t, sizeof *t, &a);
-
-	if (r < 0)
-		return r;
-	t = a.map.at;
-	t->head.kind = FILE_TOPIC;
-	t->head.number = number;
-	t->head.bytes = sizeof *t;
-	file_head_seal(&t->head);
-	t->options.partitions = o->partitions; /* by member: no padding of ours in the file */
-	t->options.slots = o->slots;
-	t->options.pool_bytes = o->pool_bytes;
-	t->options.keep_bytes = o->keep_bytes;
-	t->options.full = o->full;
-	t->created_ns = clock_ns(CLOCK_REALTIME);
-	t->creator = q->session.id;
-	snprintf(t->name, sizeof t->name, "%s", name);
-	t->hash = topic_file_hash(t);
-	store_relaxed(&t->first_offset, first_offset); /* relaxed: published by linkat */
-	store_relaxed(&t->state, TOPIC_LIVE);
-	r = map_publish(&q->error, &a, "topic");
-	if (r == 0)
-		map_close(&a.map);
-	return r;
-}
 
 /* t/N with its topic file; not in the registry yet. */
 static int topic_make(shmq *q, const char *name, const struct shmq_topic_options *o,
@@ -75,8 +45,10 @@ static int topic_make(shmq *q, const char *name, const struct shmq_topic_options
 		fd = openat(q->topics_dirfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		r = fd < 0 ? fail_errno(&q->error, "making topic %s", name)
 		           : map_give(&q->error, q->topics_dirfd, fd);
+		if (r == 0 && o->storage == SHMQ_STORAGE_DISK)
+			r = durable_make(&q->error, fd, *number, 0, o->partitions);
 		if (r == 0)
-			r = topic_file_make(q, fd, name, *number, o, first_offset);
+			r = topic_file_make(q, fd, name, *number, o, first_offset, clock_ns(CLOCK_REALTIME));
 		if (fd >= 0)
 			close(fd);
 		if (r == 0)
@@ -87,6 +59,35 @@ static int topic_make(shmq *q, const char *name, const struct shmq_topic_options
 		if (faccessat(q->topics_dirfd, ".", F_OK, 0) < 0)
 			return r;
 	}
+}
+
+/* In memory, or on disk: a broker that has a store makes topics there, and only while mqd runs: else one in memory could
+ * stand where a stored one will come back. */
+static int storage_choose(shmq *q, const char *name, struct shmq_topic_options *o)
+{
+	char what[SHMQ_NAME_MAX + 40];
+	struct error e;
+	int r;
+
+	if (o->storage == SHMQ_STORAGE_MEMORY)
+		return 0;
+	r = daemon_open(&e, &q->daemon);
+	if (r == SHMQ_ENOENT && o->storage == SHMQ_STORAGE_DEFAULT && !daemon_store_waits(&q->daemon)) {
+		o->storage = SHMQ_STORAGE_MEMORY;
+		return 0;
+	}
+	if (r < 0 && r != SHMQ_ENOENT)
+		return fail(&q->error, r, "%s", e.text);
+	o->storage = SHMQ_STORAGE_DISK;
+	if (o->full == SHMQ_FULL_DROP_OLD)
+		return fail(&q->error, SHMQ_EINVAL,
+		            "topic %s: one on disk keeps what it has, and cannot drop the oldest when the disk does not keep "
+		            "up: full is block or reject (what is old goes by retention)",
+		            name);
+	if (daemon_runs(&q->daemon))
+		return 0;
+	snprintf(what, sizeof what, "topic %s is not there, and not made", name);
+	return daemon_absent(&q->error, &q->daemon, what);
 }
 
 static int create_checked(shmq *q, const char *name, const struct shmq_topic_options *options,
@@ -100,7 +101,8 @@ static int create_checked(shmq *q, const char *name, const struct shmq_topic_opt
 	if (r < 0)
 		return r;
 	*o = options != NULL ? *options : (struct shmq_topic_options){0};
-	return topic_options_check(&q->error, o);
+	r = topic_options_check(&q->error, o);
+	return r < 0 ? r : storage_choose(q, name, o);
 }
 
 int shmq_topic_create(shmq *q, const char *name, const struct shmq_topic_options *options)
@@ -175,12 +177,46 @@ int shmq_topic_delete(shmq *q, const char *name)
 	return r < 0 && r != SHMQ_ECORRUPT && r != SHMQ_ENOENT ? r : delete_finish(q, name, r, t.number);
 }
 
+/* ---- alter -------------------------------------------------------------------------- */
+
+int shmq_topic_alter(shmq *q, const char *name, const struct shmq_retention *retention)
+{
+	struct shmq_retention wanted = *retention;
+	struct topic_file *f;
+	struct topic t;
+	struct map m;
+	struct topic_brief b;
+	int r = broker_check(q, true);
+
+	if (r == 0)
+		r = retention_check(&q->error, &wanted);
+	if (r == 0)
+		r = topic_open(q, name, false, true, NULL, &t);
+	if (r != 0)
+		return r;
+	if (!topic_on_disk(&t))
+		r = fail(&q->error, SHMQ_EINVAL, "topic %s is in memory: it keeps what its readers have not had", name);
+	else
+		r = topic_file_open(&q->error, t.dirfd, t.number, true, &m, &b);
+	if (r == 0) {
+		f = m.at;
+		store_release(&f->retain_ns, (uint64_t)wanted.age_ns); /* each alone; mqd looks now and then */
+		store_release(&f->retain_bytes, wanted.bytes);
+		store_release(&f->retain_flags, wanted.until_acked);
+		map_close(&m);
+		topic_mark_linked(&t);
+	}
+	topic_close(&t);
+	return r;
+}
+
 /* ---- purge -------------------------------------------------------------------------- */
 
 static void ground_of(struct topic *t, struct log *l, struct ground *g)
 {
 	*g = (struct ground){.log = l,
 	                     .readers = &t->readers,
+	                     .durable = topic_durable(t, l->partition),
 	                     .place = &t->q->place,
 	                     .id = t->q->session.id,
 	                     .keep_extents = 1};
@@ -199,7 +235,7 @@ static int purge_log(struct topic *t, struct log *l, uint64_t *purged)
 	struct tail tail = {.position = end};
 	int r;
 
-	if (end == 0)
+	if (end == l->base.position)
 		return 0;
 	ground_of(t, l, &g);
 	do {
@@ -346,8 +382,11 @@ static int log_ends(struct error *e, const struct log *l, struct shmq_log_info *
 		uint64_t end = ring_end(l), head = ring_head(l, end);
 		struct frame first, last;
 
-		if (end == 0)
+		if (end == l->base.position) {
+			out->first_offset = out->end_offset = l->base.offset;
+			out->first_bytes = out->end_bytes = l->base.bytes;
 			return 0;
+		}
 		r = ring_peek(e, l, head, &first);
 		if (r == 0)
 			r = ring_peek(e, l, end - 1, &last);
@@ -360,6 +399,7 @@ static int log_ends(struct error *e, const struct log *l, struct shmq_log_info *
 		out->end_bytes = last.bytes + last.value_bytes;
 		out->last_ns = last.time_ns;
 		out->frames = end - head;
+		out->memory_offset = first.offset;
 	}
 	if (r == SHMQ_OVERRUN)
 		return fail(e, SHMQ_ESYSTEM, "partition %u: publishers are faster than a look at it",
@@ -368,6 +408,23 @@ static int log_ends(struct error *e, const struct log *l, struct shmq_log_info *
 		return fail(e, SHMQ_ECORRUPT, "partition %u: its head is ahead of its newest frame",
 		            l->partition);
 	return r;
+}
+
+/* What the store has before what memory has. */
+static int past_ends(struct error *e, const struct log *l, struct shmq_log_info *out)
+{
+	uint64_t first = log_first(l, l->base.position);
+	const struct durable_line *line = l->past->durable.line;
+	struct frame f;
+
+	out->durable_offset = load_acquire(&line->offset); /* stored pairs written */
+	if (first < ring_head(l, first) && log_peek(e, l, first, &f) == 0) {
+		out->first_offset = f.offset;
+		out->first_bytes = f.bytes;
+		out->first_ns = f.time_ns;
+	}
+	out->gaps = out->end_offset - out->first_offset - log_count(l, out->first_offset, out->end_offset);
+	return 0;
 }
 
 static int log_info(struct topic *t, unsigned partition, struct shmq_log_info *out)
@@ -383,6 +440,8 @@ static int log_info(struct topic *t, unsigned partition, struct shmq_log_info *o
 		if (load_relaxed(&l.extents[i]) & EXTENT_RESERVED) /* relaxed: a figure */
 			out->memory_bytes += EXTENT_BYTES;
 	r = log_ends(e, &l, out);
+	if (r == 0 && l.past != NULL)
+		r = past_ends(e, &l, out);
 	log_close(&l);
 	return r;
 }

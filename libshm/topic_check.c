@@ -9,6 +9,9 @@
 #define DEFAULT_SLOTS 65536u
 #define DEFAULT_POOL  (64ULL << 20)
 #define DEFAULT_KEEP  (1ULL << 20)
+#define DEFAULT_AGE   (7 * INT64_C(86400) * 1000000000)
+#define RETENTION_AGE_MIN   (INT64_C(60) * 1000000000)
+#define RETENTION_BYTES_MIN (1ULL << 20)
 
 int shmq_topic_name_check(const char *name)
 {
@@ -34,6 +37,17 @@ int topic_name_check(struct error *e, const char *name)
 	return fail(e, SHMQ_EINVAL,
 	            "topic name %.80s: 1 to %d characters of A-Z a-z 0-9 . _ - are allowed", name,
 	            SHMQ_NAME_MAX);
+}
+
+int retention_check(struct error *e, struct shmq_retention *r)
+{
+	if (r->age_ns == 0)
+		r->age_ns = DEFAULT_AGE;
+	if (r->age_ns < RETENTION_AGE_MIN)
+		return fail(e, SHMQ_EINVAL, "retention: %lld ns, at least one minute", (long long)r->age_ns);
+	if (r->bytes != 0 && r->bytes < RETENTION_BYTES_MIN)
+		return fail(e, SHMQ_EINVAL, "retention: %llu bytes, at least 1 MiB", (unsigned long long)r->bytes);
+	return 0;
 }
 
 int topic_options_check(struct error *e, struct shmq_topic_options *o)
@@ -63,7 +77,9 @@ int topic_options_check(struct error *e, struct shmq_topic_options *o)
 	if (o->full > SHMQ_FULL_DROP_OLD)
 		return fail(e, SHMQ_EINVAL, "full: %u is not block, reject or drop-old",
 		            (unsigned)o->full);
-	return 0;
+	if (o->storage > SHMQ_STORAGE_DISK)
+		return fail(e, SHMQ_EINVAL, "storage: %u is not memory or disk", (unsigned)o->storage);
+	return retention_check(e, &o->retention);
 }
 
 bool topic_options_valid(const struct shmq_topic_options *o)

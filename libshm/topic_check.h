@@ -8,6 +8,9 @@
 #include <stdbool.h>
 
 /* Fills in defaults and checks ranges: 0 or SHMQ_EINVAL with a sentence. */
+/* Fills in the default and checks ranges: 0 or SHMQ_EINVAL with a sentence. */
+int retention_check(struct error *e, struct shmq_retention *r);
+
 int topic_options_check(struct error *e, struct shmq_topic_options *o);
 
 /* Of options that stand in a file: complete and in range. Nobody loops over others. */

@@ -38,9 +38,12 @@ static uint64_t log_beyond(const struct log *l, uint64_t first_offset)
 
 	fence_seq(); /* offset:link; behind the load or CAS of MOVED: who linked before it is seen here */
 	end = ring_end(l);
-	for (uint64_t i = end; i > 0 && end - i < l->slot_count; i--)
+	for (uint64_t i = end; i > l->base.position && end - i < l->slot_count; i--)
 		if (ring_peek(&e, l, i - 1, &f) == 0)
 			return f.offset + f.count + (end - i) * ROWS_MAX;
+	end -= l->base.position;
+	if (l->base.offset > first_offset)
+		first_offset = l->base.offset;
 	lost = end < ROWS_UNKNOWN / ROWS_MAX ? end * ROWS_MAX : ROWS_UNKNOWN;
 	return first_offset + lost;
 }

@@ -41,6 +41,7 @@ uint64_t window_reach(const struct window *w, uint64_t limit)
 			break;
 		o++;
 	}
+	window_in_gap(w, o, &o); /* nothing is there that could be claimed: also at the limit */
 	return o;
 }
 

@@ -17,6 +17,7 @@
 #ifndef SHMQ_WINDOW_H
 #define SHMQ_WINDOW_H
 
+#include "durable.h"
 #include "map.h"
 
 struct window {
@@ -27,6 +28,7 @@ struct window {
 	uint64_t base;    /* offset of the first word */
 	uint64_t count;   /* W */
 	unsigned shift;   /* W is 2^this */
+	struct durable durable; /* of topics on disk: which offsets no message has; else none */
 };
 
 /* lap_words: W, a power of two. */
@@ -61,6 +63,12 @@ static inline uint64_t window_from(const struct window *w, uint64_t until)
 	uint64_t floor = window_floor(w);
 
 	return until > w->count && floor < until - w->count ? until - w->count : floor;
+}
+
+/* Whether no message has this offset, as memory was made anew there; and where they go on. */
+static inline bool window_in_gap(const struct window *w, uint64_t offset, uint64_t *to)
+{
+	return durable_is(&w->durable) && durable_in_gap(&w->durable, offset, to);
 }
 
 static inline atomic_u64 *window_word(const struct window *w, uint64_t offset)

@@ -100,6 +100,7 @@ int status_of(int shmq_code)
 		return EX_DATAERR;
 	case SHMQ_GONE:
 	case SHMQ_ENOENT:
+	case SHMQ_EDAEMON:
 		return EX_UNAVAILABLE;
 	case SHMQ_EFORKED:
 		return EX_SOFTWARE;

@@ -44,6 +44,85 @@ static enum shmq_full parse_full(const struct opt_tool *tool, const char *arg)
 	opt_bad_value(tool, OPT_FULL, arg, "block, reject or drop-old");
 }
 
+static enum shmq_storage parse_storage(const struct opt_tool *tool, const char *arg)
+{
+	if (strcmp(arg, storage_text(SHMQ_STORAGE_MEMORY)) == 0)
+		return SHMQ_STORAGE_MEMORY;
+	if (strcmp(arg, storage_text(SHMQ_STORAGE_DISK)) == 0)
+		return SHMQ_STORAGE_DISK;
+	opt_bad_value(tool, OPT_STORAGE, arg, "memory or disk");
+}
+
+static int64_t parse_retention(const struct opt_tool *tool, const char *arg)
+{
+	int64_t ns;
+
+	if (strcmp(arg, "forever") == 0)
+		return SHMQ_FOREVER;
+	if (shmq_parse_duration(arg, &ns) != SHMQ_OK || ns < INT64_C(60000000000))
+		opt_bad_value(tool, OPT_RETENTION, arg, "a duration of at least 1m, or forever");
+	return ns;
+}
+
+static uint64_t parse_retention_bytes(const struct opt_tool *tool, const char *arg)
+{
+	uint64_t n = strcmp(arg, "none") == 0 ? 0 : opt_size(tool, OPT_RETENTION_BYTES, arg);
+
+	if (n > 0 && n < 1 << 20)
+		opt_bad_value(tool, OPT_RETENTION_BYTES, arg, "a size of at least 1M, or none");
+	return n;
+}
+
+static bool parse_yes(const struct opt_tool *tool, int id, const char *arg)
+{
+	if (strcmp(arg, "yes") != 0 && strcmp(arg, "no") != 0)
+		opt_bad_value(tool, id, arg, "yes or no");
+	return arg[0] == 'y';
+}
+
+/* ---- of the daemon ---- */
+
+static int parse_io(const struct opt_tool *tool, const char *arg)
+{
+	static const char *const words[] = {"auto", "uring", "sync"}; /* enum io_kind */
+
+	for (int i = 0; i < 3; i++)
+		if (strcmp(arg, words[i]) == 0)
+			return i;
+	opt_bad_value(tool, OPT_IO, arg, "auto, uring or sync");
+}
+
+static uint64_t parse_segment(const struct opt_tool *tool, const char *arg)
+{
+	uint64_t n = opt_size(tool, OPT_SEGMENT, arg);
+
+	if (n < 1 << 20 || n > 1 << 30 || n % 4096)
+		opt_bad_value(tool, OPT_SEGMENT, arg, "a multiple of 4K from 1M to 1G");
+	return n;
+}
+
+static void take_daemon_option(struct mqd_args *args, int id, const char *arg)
+{
+	const struct opt_tool *tool = args->tool;
+
+	switch (id) {
+	case OPT_STORE:
+		args->store = opt_text(tool, id, arg, "a directory");
+		break;
+	case OPT_IO:
+		args->io = parse_io(tool, arg);
+		break;
+	case OPT_SEGMENT:
+		args->segment_bytes = parse_segment(tool, arg);
+		break;
+	case OPT_STORE_LIMIT:
+		args->store_limit = opt_size(tool, id, arg);
+		break;
+	default:
+		break;
+	}
+}
+
 /* ---- of groups ---- */
 
 static enum shmq_group_mode parse_mode(const struct opt_tool *tool, const char *arg)
@@ -163,7 +242,20 @@ void take_options(struct mqd_args *args, int argc, char **argv)
 		case OPT_FULL:
 			args->topic.full = parse_full(tool, arg);
 			break;
+		case OPT_STORAGE:
+			args->topic.storage = parse_storage(tool, arg);
+			break;
+		case OPT_RETENTION:
+			args->topic.retention.age_ns = parse_retention(tool, arg);
+			break;
+		case OPT_RETENTION_BYTES:
+			args->topic.retention.bytes = parse_retention_bytes(tool, arg);
+			break;
+		case OPT_UNTIL_ACKED:
+			args->topic.retention.until_acked = parse_yes(tool, id, arg);
+			break;
 		default:
+			take_daemon_option(args, id, arg);
 			take_group_option(args, id, arg);
 			break;
 		}

@@ -30,17 +30,24 @@ static const struct verb_def verbs[] = {
 
 static const struct opt_tool mqd_tool = {
     .name = "mqd",
-    .usage = ""
+    .usage = "[options]"
 #define VERB(NOUN, NAME, noun, word, operands, takes, help) "\n" noun " " word " [options]" operands
 #include "mqd_verbs.def"
     ,
-    .summary = "Administer topics and their groups; 'mqd topic VERB --help' and 'mqd group VERB "
-	       "--help' list the options of one verb.",
+    .summary = "Without a verb: serve topics on disk until INT or TERM. Else administer topics and "
+	       "their groups; 'mqd topic VERB --help' and 'mqd group VERB --help' list the options "
+	       "of one verb.",
     .defs = all_defs,
     .n = DEF_COUNT,
 };
 
 /* ---- verbs ---- */
+
+/* No verb at all: the daemon. */
+static const struct verb_def serve_def = {
+    .name = "mqd",
+    .takes = TAKES(BROKER) | TAKES(STORE) | TAKES(IO) | TAKES(SEGMENT) | TAKES(STORE_LIMIT) | TAKES(VERBOSE),
+};
 
 static const char *find_noun(const char *word)
 {
@@ -116,6 +123,9 @@ static void check_options(const struct mqd_args *args)
 	if (args->verb == VERB_GROUP_ALTER && !args->set)
 		opt_usage(args->tool, "nothing to alter: give --mode, --lease, --retries, "
 				      "--backoff, --key, --expire or --dead-letters");
+	if (args->verb == VERB_TOPIC_ALTER && !GIVEN(args, RETENTION) && !GIVEN(args, RETENTION_BYTES) &&
+	    !GIVEN(args, UNTIL_ACKED))
+		opt_usage(args->tool, "nothing to alter: give --retention, --retention-bytes or --until-acked");
 	if (args->verb == VERB_GROUP_SEEK && !GIVEN(args, OFFSET))
 		opt_usage(args->tool, "say where to: -o (--offset) beginning, end, N, -N, @TIME");
 }
@@ -125,6 +135,8 @@ static int run_verb(const struct mqd_args *args)
 	switch (args->verb) {
 	case VERB_TOPIC_CREATE:
 		return topic_create(args);
+	case VERB_TOPIC_ALTER:
+		return topic_alter(args);
 	case VERB_TOPIC_LIST:
 		return topic_list(args);
 	case VERB_TOPIC_SHOW:
@@ -154,11 +166,11 @@ int main(int argc, char **argv)
 
 	tool_name = "mqd";
 	take_options(&args, argc, argv);
-	if (optind >= argc && args.given)
-		opt_usage(&mqd_tool, "options without a verb");
-	if (optind >= argc)
-		die(EX_UNAVAILABLE, "this version keeps topics in memory only and needs no daemon: "
-				    "use mqpub and mqsub, and 'mqd topic' to administer topics");
+	if (optind >= argc) {
+		verb_check_given(&mqd_tool, &serve_def, args.given);
+		signals_install();
+		return serve(&args);
+	}
 	args.verb = find_verb(&args, argc, argv);
 	verb_check_given(&mqd_tool, &verbs[args.verb], args.given);
 	tool = verb_tool(&mqd_tool, &verbs[args.verb], defs);

@@ -27,6 +27,9 @@ struct mqd_args {
 	enum verb verb;
 	unsigned given; /* TAKES() of every option on the command line */
 	const char *dir;
+	const char *store;
+	int io; /* enum io_kind */
+	uint64_t segment_bytes, store_limit;
 	struct shmq_topic_options topic;
 	struct shmq_group_options group;
 	unsigned set; /* enum shmq_group_set: what of `group` was given */
@@ -43,6 +46,7 @@ void take_options(struct mqd_args *args, int argc, char **argv);
 /* Each does its verb for all operands and returns the exit status: 0, or that of the first
  * topic or group that could not be served. */
 int topic_create(const struct mqd_args *args);
+int topic_alter(const struct mqd_args *args);
 int topic_change(const struct mqd_args *args); /* purge, repair, delete */
 int topic_list(const struct mqd_args *args);
 int topic_show(const struct mqd_args *args);
@@ -51,6 +55,9 @@ int group_alter(const struct mqd_args *args);
 int group_seek(const struct mqd_args *args);
 int group_pause(const struct mqd_args *args); /* pause, resume */
 int group_delete(const struct mqd_args *args);
+
+/* Serves until INT or TERM. */
+int serve(const struct mqd_args *args);
 
 /* "topic NAME: sentence" on stderr; returns the exit status. */
 int topic_complain(shmq *q, int code, const char *name);

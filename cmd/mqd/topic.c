@@ -13,6 +13,8 @@ int topic_complain(shmq *q, int code, const char *name)
 	if (code == SHMQ_ENOENT)
 		warn_line("topic '%s': not there in %s ('mqd topic list' says what is)", name,
 			  shmq_dir(q));
+	else if (code == SHMQ_EDAEMON)
+		warn_line("%s", shmq_error(q));
 	else if (code == SHMQ_EEXIST)
 		warn_line("topic '%s': there already ('mqd topic show %s' says with which options)",
 			  name, name);
@@ -25,6 +27,18 @@ int topic_complain(shmq *q, int code, const char *name)
 }
 
 /* ---- create ---- */
+
+static void say_retention(const struct mqd_args *args)
+{
+	const struct shmq_retention *r = &args->topic.retention;
+
+	if (GIVEN(args, RETENTION))
+		printf(" --retention %s", retention_text(r->age_ns));
+	if (GIVEN(args, RETENTION_BYTES))
+		printf(" --retention-bytes %s", r->bytes ? size_text(r->bytes) : "none");
+	if (GIVEN(args, UNTIL_ACKED))
+		printf(" --until-acked %s", r->until_acked ? "yes" : "no");
+}
 
 static void say_create(const struct mqd_args *args, const char *name)
 {
@@ -39,7 +53,11 @@ static void say_create(const struct mqd_args *args, const char *name)
 		printf(" --memory %s", size_text(o->pool_bytes));
 	if (o->keep_bytes)
 		printf(" --keep %s", size_text(o->keep_bytes));
-	printf(" --full %s\n", full_text(o->full));
+	printf(" --full %s", full_text(o->full));
+	if (o->storage)
+		printf(" --storage %s", storage_text(o->storage));
+	say_retention(args);
+	printf("\n");
 }
 
 /* A dry run creates nothing, the runtime directory neither. */
@@ -85,6 +103,48 @@ int topic_create(const struct mqd_args *args)
 	return status;
 }
 
+/* ---- alter ---- */
+
+/* Only what was given changes. */
+static int alter_one(const struct mqd_args *args, shmq *q, const char *name)
+{
+	struct shmq_topic_info info = {0};
+	const struct shmq_retention *asked = &args->topic.retention;
+	int rc = shmq_topic_info(q, name, &info);
+	struct shmq_retention r = info.options.retention;
+
+	if (rc != SHMQ_OK)
+		return topic_complain(q, rc, name);
+	if (GIVEN(args, RETENTION))
+		r.age_ns = asked->age_ns;
+	if (GIVEN(args, RETENTION_BYTES))
+		r.bytes = asked->bytes;
+	if (GIVEN(args, UNTIL_ACKED))
+		r.until_acked = asked->until_acked;
+	if (GIVEN(args, DRY_RUN)) {
+		printf("would alter topic '%s':", name);
+		say_retention(args);
+		printf("\n");
+		return 0;
+	}
+	rc = shmq_topic_alter(q, name, &r);
+	return rc == SHMQ_OK ? 0 : topic_complain(q, rc, name);
+}
+
+int topic_alter(const struct mqd_args *args)
+{
+	shmq *q = tool_open(args->dir, 0);
+	int status = 0;
+
+	for (int i = 0; i < args->name_count; i++) {
+		int rc = alter_one(args, q, args->names[i]);
+
+		status = status ? status : rc;
+	}
+	shmq_close(q);
+	return status;
+}
+
 /* ---- purge, repair, delete ---- */
 
 /* What is about to be done to a topic, as the question and the dry run say it. */
@@ -119,7 +179,7 @@ static int count_messages(shmq *q, const char *name, char *text, size_t size)
 	if (rc != SHMQ_OK)
 		return rc;
 	for (uint32_t p = 0; p < info.options.partitions; p++)
-		count += logs[p].end_offset - logs[p].first_offset;
+		count += logs[p].end_offset - logs[p].first_offset - logs[p].gaps;
 	snprintf(text, size, "%" PRIu64 " message%s", count, count == 1 ? "" : "s");
 	return 0;
 }

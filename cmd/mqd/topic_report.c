@@ -102,6 +102,18 @@ static void add_time(struct bytes *b, uint64_t ns, const char *quote, const char
 	bytes_text(b, quote);
 }
 
+/* What of it is on disk, and where memory begins. */
+static void show_durable(struct bytes *b, const struct topic *t)
+{
+	bytes_printf(b, "%9s %14s %14s %14s\n", "PARTITION", "DURABLE-OFFSET", "MEMORY-OFFSET", "GAPS");
+	for (uint32_t p = 0; p < t->info.options.partitions; p++) {
+		const struct shmq_log_info *log = &t->info.logs[p];
+
+		bytes_printf(b, "%9" PRIu32 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 "\n", p,
+			     log->durable_offset, log->memory_offset, log->gaps);
+	}
+}
+
 static void show_text(struct bytes *b, const struct topic *t)
 {
 	const struct shmq_topic_options *o = &t->info.options;
@@ -110,6 +122,12 @@ static void show_text(struct bytes *b, const struct topic *t)
 	add_time(b, t->info.created_ns, "", "-");
 	bytes_printf(b, "\npartitions: %" PRIu32 "\nslots: %" PRIu32 "\nmemory-max: %s\nkeep: %s\n",
 		     o->partitions, o->slots, size_text(o->pool_bytes), size_text(o->keep_bytes));
+	bytes_printf(b, "storage: %s\n", storage_text(o->storage));
+	if (o->storage == SHMQ_STORAGE_DISK)
+		bytes_printf(b, "retention: %s\nretention-bytes: %s\nuntil-acked: %s\n",
+			     retention_text(o->retention.age_ns),
+			     o->retention.bytes ? size_text(o->retention.bytes) : "none",
+			     o->retention.until_acked ? "yes" : "no");
 	bytes_printf(b, "full: %s\nreaders: %u\nunread: %s\nmemory: %s\n", full_text(o->full),
 		     t->info.readers, t->info.unread ? "yes" : "no", size_text(t->memory));
 	bytes_printf(b, "%9s %14s %14s %14s %8s %8s %-30s %s\n", "PARTITION", "FIRST-OFFSET",
@@ -126,6 +144,8 @@ static void show_text(struct bytes *b, const struct topic *t)
 		add_time(b, log->last_ns, "", "-");
 		bytes_text(b, "\n");
 	}
+	if (o->storage == SHMQ_STORAGE_DISK)
+		show_durable(b, t);
 }
 
 static void show_log_json(struct bytes *b, uint32_t partition, const struct shmq_log_info *log)
@@ -133,9 +153,11 @@ static void show_log_json(struct bytes *b, uint32_t partition, const struct shmq
 	bytes_printf(b,
 		     "%s{\"partition\":%" PRIu32 ",\"first_offset\":%" PRIu64
 		     ",\"end_offset\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"frames\":%" PRIu64
-		     ",\"memory\":%" PRIu64 ",\"oldest\":",
+		     ",\"memory\":%" PRIu64 ",\"gaps\":%" PRIu64 ",\"durable_offset\":%" PRIu64
+		     ",\"memory_offset\":%" PRIu64 ",\"oldest\":",
 		     partition ? "," : "", partition, log->first_offset, log->end_offset,
-		     log->end_bytes - log->first_bytes, log->frames, log->memory_bytes);
+		     log->end_bytes - log->first_bytes, log->frames, log->memory_bytes, log->gaps,
+		     log->durable_offset, log->memory_offset);
 	add_time(b, log->first_ns, "\"", "null");
 	bytes_text(b, ",\"newest\":");
 	add_time(b, log->last_ns, "\"", "null");
@@ -152,9 +174,9 @@ static void show_json(struct bytes *b, const struct topic *t)
 	bytes_printf(b,
 		     ",\"partitions\":%" PRIu32 ",\"slots\":%" PRIu32 ",\"memory_max\":%" PRIu64
 		     ",\"keep\":%" PRIu64 ",\"full\":\"%s\",\"readers\":%u,\"unread\":%s"
-		     ",\"memory\":%" PRIu64 ",\"logs\":[",
+		     ",\"memory\":%" PRIu64 ",\"storage\":\"%s\",\"logs\":[",
 		     o->partitions, o->slots, o->pool_bytes, o->keep_bytes, full_text(o->full),
-		     t->info.readers, t->info.unread ? "true" : "false", t->memory);
+		     t->info.readers, t->info.unread ? "true" : "false", t->memory, storage_text(o->storage));
 	for (uint32_t p = 0; p < o->partitions; p++)
 		show_log_json(b, p, &t->info.logs[p]);
 	bytes_text(b, "]}\n");

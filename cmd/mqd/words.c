@@ -70,6 +70,16 @@ const char *full_text(enum shmq_full full)
 	return "?";
 }
 
+const char *storage_text(enum shmq_storage storage)
+{
+	return storage == SHMQ_STORAGE_DISK ? "disk" : "memory";
+}
+
+const char *retention_text(int64_t ns)
+{
+	return ns == SHMQ_FOREVER ? "forever" : duration_text(ns);
+}
+
 const char *mode_text(enum shmq_group_mode mode)
 {
 	switch (mode) {

@@ -11,6 +11,8 @@ const char *size_text(uint64_t bytes);
 const char *duration_text(int64_t ns);
 
 const char *full_text(enum shmq_full full);
+const char *storage_text(enum shmq_storage storage);
+const char *retention_text(int64_t ns); /* as --retention takes it */
 const char *mode_text(enum shmq_group_mode mode);
 const char *dead_text(enum shmq_group_dead dead);
 

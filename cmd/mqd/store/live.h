@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * live.h - topics in shared memory as mqd sees them: opened when something of them has to be looked at, closed again
+ * when many others were since.
+ */
+#ifndef MQD_LIVE_H
+#define MQD_LIVE_H
+
+#include "image.h"
+#include "revive.h"
+
+struct live_log {
+	struct log log;       /* read-only; not attached until publishers have made it */
+	struct words words;
+	uint64_t next, next_offset; /* behind what was collected, durable or in flight */
+	uint64_t shown;             /* image_log.changed, as shown last */
+};
+
+struct live_group {
+	uint32_t number;
+	bool seen;             /* in the last look at the topic's readers */
+	struct group g;        /* its topic is the live topic's */
+	struct map durable;    /* writable */
+	struct live_log returns;
+	struct record_group told; /* as collected last; incarnation 0: never */
+	uint64_t told_hash;       /* of its windows */
+};
+
+struct live_topic {
+	uint64_t number, used;
+	struct topic t;
+	struct map durable; /* writable */
+	bool told;          /* that it is there */
+	bool ended;         /* that it is not */
+	struct live_log *logs;
+	struct live_group **groups;
+	size_t group_count;
+};
+
+struct live {
+	shmq *q;
+	struct image *image;
+	struct live_topic **topics; /* by number, ascending */
+	size_t count, capacity;
+	uint64_t clock;
+};
+
+/* Opens a topic, if it is on disk. 0 and *out; SHMQ_ENOENT: it is over, or in memory; or an error. */
+int live_topic(struct live *v, uint64_t number, struct live_topic **out);
+struct live_topic *live_find(const struct live *v, uint64_t number);
+
+/* Opens the log of a partition once it is made: 0, SHMQ_EMPTY, or an error. */
+int live_log_open(struct live_topic *t, unsigned partition);
+
+/* Looks at which groups a topic has: opens those that are new, closes those that are gone. 0 or an error. */
+int live_groups(struct live *v, struct live_topic *t);
+struct live_group *live_group(const struct live_topic *t, uint32_t number);
+
+/* What was collected and is not durable is to be collected again. */
+void live_rewind(struct live *v);
+
+void live_close(struct live *v, struct live_topic *t);
+
+/* Closes topics that were not used for long, when many are open. Nothing is in flight. */
+void live_tidy(struct live *v, size_t most);
+void live_free(struct live *v);
+
+/* What the image says of a topic's logs, shown to others: tables, gaps, and what is durable. 0 or an error. */
+int live_show(struct live *v, const struct image_topic *it);
+
+/* One log of the image, for revive.h. */
+void live_log_of(const struct image_log *l, struct revive_log *out);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* spans.h - a set of offsets that grows from below: a floor, and what is in it above that. */
+#ifndef MQD_SPANS_H
+#define MQD_SPANS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct span {
+	uint64_t from, to; /* from <= o < to */
+};
+
+struct spans {
+	uint64_t floor; /* everything below is in the set */
+	struct span *at; /* sorted; apart from each other and from the floor */
+	size_t count, capacity;
+};
+
+void spans_free(struct spans *s);
+
+/* 0 or -1: no memory, nothing changed. */
+int spans_add(struct spans *s, uint64_t from, uint64_t to);
+
+/* Everything below `floor` is in it, too. */
+void spans_raise(struct spans *s, uint64_t floor);
+
+bool spans_have(const struct spans *s, uint64_t offset);
+
+#endif
