@@ -7,6 +7,7 @@
 #include "group_name.h"
 #include "member.h"
 #include "release.h"
+#include "publish.h"
 #include "settle.h"
 
 #include <time.h>
@@ -80,6 +81,7 @@ struct shmq_group {
 	bool room_awaited;         /* publishers slept for room at the last tick */
 	bool ticking;              /* a second has passed since this was true last */
 	uint64_t share;            /* ordered: partitions that are ours to take */
+	struct sync_wait sync;
 	unsigned relaxes;          /* as in wait.h */
 	uint64_t linked_ns;
 	uint64_t random;

@@ -94,7 +94,7 @@ uint64_t log_offset_at(const struct log *l, uint64_t position,
 		return end->offset;
 	if (log_peek(&e, l, position, &f) == 0)
 		return f.offset;
-	while (i-- > log_lowest(l, position)) {
+	while (i-- > log_lowest(l, position)) { /* what memory has let go says itself where it begins */
 		int r = log_peek(&e, l, i, &f);
 
 		if (r == 0)

@@ -71,7 +71,7 @@ int track_seek(struct shmq_sub *s, struct track *t, uint64_t base)
 		return fail(&s->q->error, SHMQ_ECORRUPT,
 		            "topic %s partition %u: its head is ahead of its newest frame", s->topic.name,
 		            t->partition);
-	if (base < log_lowest(&t->log, end))
+	if (t->log.past == NULL && base < log_lowest(&t->log, end))
 		base = log_lowest(&t->log, end);
 	seek_from(s, t, base, end, &known);
 	seek_until(s, t, base, end, &known);

@@ -505,6 +505,14 @@ int shmq_group_start(shmq_group *g, struct shmq_delivery *d);
 /* Done. 0, or SHMQ_LATE: it was given to another consumer, who does it (again). */
 int shmq_group_ack(shmq_group *g, const struct shmq_delivery *d);
 
+/* Waits until everything that this consumer's group has done so far is on disk: acks, retries, dead letters, and what was
+ * made from messages and settled them. Returns 0; SHMQ_EINVAL (the topic is in memory); SHMQ_TIMEOUT, SHMQ_INTERRUPTED:
+ * call it again; SHMQ_GONE; SHMQ_EDAEMON: the disk fails. notice() says at once when mqd does not run. Blocks. */
+int shmq_group_sync(shmq_group *g, int64_t wait_ns);
+
+/* Whether the topic of the group is on disk. */
+bool shmq_group_on_disk(const shmq_group *g);
+
 enum shmq_reason { /* why a message is dead */
 	SHMQ_REASON_MAX_DELIVER = 0, /* its deliveries are used up */
 	SHMQ_REASON_REJECTED,        /* a consumer said so */

@@ -50,6 +50,8 @@ static void fail_for(struct run *run, int rc, const char *done)
 			 "%s: the topic was deleted or its runtime directory removed: %s; what was"
 			 " published is lost, start again",
 			 topic, done);
+	else if (rc == SHMQ_EDAEMON)
+		run_fail(run, status_of(rc), "%s: %s", shmq_error(run->q), done);
 	else if (rc == SHMQ_ENOSPACE)
 		run_fail(run, status_of(rc),
 			 "%s: %s: %s; make room ('mqd topic list -v' says which topic has how"
@@ -71,7 +73,7 @@ bool run_done(struct run *run, int rc)
 		run_fail(run, EXIT_AGAIN, "topic %s is full and refuses what finds no room: %s",
 			 topic, done);
 	else if (rc == SHMQ_TIMEOUT) /* the library says for whom it waited */
-		run_fail(run, EXIT_AGAIN, "%s; no room within %s: %s", shmq_error(run->q),
+		run_fail(run, EXIT_AGAIN, "%s; not within %s: %s", shmq_error(run->q),
 			 run->set->wait_text, done);
 	else if (rc == SHMQ_INTERRUPTED) /* to stop: after other signals it is tried again */
 		run_fail(run, EXIT_AGAIN, "stopped while it waited for room in topic %s: %s", topic,
@@ -122,6 +124,35 @@ static void copy_linked(struct run *run)
 		run_fail(run, EX_IOERR, "standard output: %s", strerror(error));
 }
 
+static int sync_disk(struct run *run)
+{
+	int rc;
+
+	do
+		rc = shmq_pub_sync(run->pub);
+	while (rc == SHMQ_INTERRUPTED && !stop_signal);
+	return rc;
+}
+
+/* At the end: everything is on disk, or it is said that it is not known to be. */
+static void finish_disk(struct run *run)
+{
+	int rc = sync_disk(run);
+
+	if (rc == SHMQ_OK)
+		return;
+	if (rc == SHMQ_INTERRUPTED)
+		run_fail(run, EXIT_AGAIN,
+			 "stopped before topic %s was on disk: %llu records are published, and become durable"
+			 " when mqd has written them",
+			 run->set->topic, (unsigned long long)shmq_pub_linked(run->pub));
+	else
+		run_fail(run, status_of(rc),
+			 "%s: %llu records are published, and not known to be on disk; they become durable when"
+			 " mqd has written them, do not publish them again",
+			 shmq_error(run->q), (unsigned long long)shmq_pub_linked(run->pub));
+}
+
 static bool flush_with(struct run *run, int (*flush)(shmq_pub *))
 {
 	int rc;
@@ -129,7 +160,9 @@ static bool flush_with(struct run *run, int (*flush)(shmq_pub *))
 	do
 		rc = flush(run->pub);
 	while (rc == SHMQ_INTERRUPTED && !stop_signal);
-	if (run->set->tee)
+	if (rc == SHMQ_OK && run->set->ack_disk && (run->set->tee || run->set->unbuffered))
+		rc = sync_disk(run); /* what is copied, or waited for one by one, is accepted */
+	if (run->set->tee && rc != SHMQ_TIMEOUT)
 		copy_linked(run);
 	if (rc == SHMQ_FULL) /* what is not published now is dropped */
 		tee_drop(&run->tee);
@@ -184,6 +217,8 @@ int run_close(struct run *run)
 		run_idle(run);
 	else if (run->set->tee)
 		copy_linked(run);
+	if (!run->stuck && run->set->ack_disk && shmq_pub_linked(run->pub) > 0)
+		finish_disk(run);
 	tee_free(&run->tee);
 	progress_end(&run->progress, &run->in, run->taken);
 	tell_dropped(run);

@@ -89,8 +89,10 @@ static void take_partition(struct settings *s, const char *arg)
 static void take_ack(struct settings *s, const char *arg)
 {
 	s->never_wait = strcmp(arg, "none") == 0;
-	if (!s->never_wait && strcmp(arg, "shm") != 0)
-		opt_usage(&tool, "option '--ack': '%s' is neither none nor shm", arg);
+	s->ack_disk = strcmp(arg, "disk") == 0;
+	s->ack_given = true;
+	if (!s->never_wait && !s->ack_disk && strcmp(arg, "shm") != 0)
+		opt_usage(&tool, "option '--ack': '%s' is none of none, shm and disk", arg);
 }
 
 static void take_wait(struct settings *s, const char *arg)

@@ -29,7 +29,7 @@ struct settings {
 	struct headers headers;
 	int partition; /* -1: by key or in turn; PARTITION_SAME */
 
-	bool atomic, tee, unbuffered, never_wait, no_create, progress, verbose;
+	bool atomic, tee, unbuffered, never_wait, ack_disk, ack_given, no_create, progress, verbose;
 	uint64_t count;  /* UINT64_MAX: no limit */
 	int64_t wait_ns; /* 0: for ever */
 	const char *wait_text;

@@ -70,7 +70,13 @@ static void open_topic(struct run *run)
 	if (rc != SHMQ_OK)
 		die_shmq(run->q, rc, set->topic);
 	if (created)
-		note("created topic %s in memory", set->topic);
+		note("created topic %s %s", set->topic, shmq_pub_on_disk(run->pub) ? "on disk" : "in memory");
+	if (set->ack_disk && !shmq_pub_on_disk(run->pub))
+		die(EX_USAGE, "topic %s is in memory: nothing of it is ever on disk ('--ack disk'); 'mqd topic"
+			      " create --storage disk NAME' makes one that is",
+		    set->topic);
+	if (!set->ack_given) /* the topic's own level */
+		set->ack_disk = shmq_pub_on_disk(run->pub);
 	if (set->verbose)
 		note("publishing to topic %s of %s", set->topic, shmq_dir(run->q));
 	set->record.max_bytes = shmq_pub_message_max(run->pub);

@@ -169,6 +169,11 @@ static void read_group_option(struct args *args, int id, const char *arg)
 	case OPT_GROUP:
 		args->group = group_name(&args_tool, id, arg);
 		break;
+	case OPT_ACK:
+		args->ack_disk = strcmp(arg, "disk") == 0;
+		if (!args->ack_disk && strcmp(arg, "shm") != 0)
+			opt_usage(&args_tool, "option '--ack': '%s' is neither shm nor disk (at most once: '-A')", arg);
+		break;
 	case OPT_ACK_ON_DELIVERY:
 		c->flags |= SHMQ_CONSUME_AT_MOST_ONCE;
 		break;

@@ -24,6 +24,7 @@ struct args {
 	uint64_t count;  /* UINT64_MAX: no limit */
 	int64_t wait_ns; /* SHMQ_FOREVER: no limit */
 	struct rate rate;
+	bool ack_disk; /* exit only when what was acked is on disk */
 	bool unbuffered;
 	bool verbose;
 

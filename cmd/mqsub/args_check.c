@@ -44,7 +44,7 @@ static void check_without_group(const struct args *args, const bool *given)
 {
 	static const int groups[] = {OPT_ACK_ON_DELIVERY, OPT_ORDERED,  OPT_LEASE, OPT_RETRIES,
 				     OPT_BACKOFF,         OPT_PREFETCH, OPT_JOBS,  OPT_TIMEOUT,
-				     OPT_WORKER,          OPT_INTO};
+				     OPT_WORKER,          OPT_INTO,     OPT_ACK};
 
 	for (size_t i = 0; i < COUNT(groups); i++)
 		refuse(given, groups[i], "needs a group ('--group NAME')");
@@ -57,7 +57,7 @@ static void check_without_group(const struct args *args, const bool *given)
 static void check_browse(const bool *given)
 {
 	static const int working[] = {OPT_OFFSET, OPT_WAIT,    OPT_ACK_ON_DELIVERY, OPT_ORDERED,
-				      OPT_LEASE,  OPT_RETRIES, OPT_BACKOFF,         OPT_PREFETCH};
+				      OPT_LEASE,  OPT_RETRIES, OPT_BACKOFF,         OPT_PREFETCH, OPT_ACK};
 
 	for (size_t i = 0; i < COUNT(working) && given[OPT_BROWSE]; i++)
 		exclude(given, working[i], OPT_BROWSE);

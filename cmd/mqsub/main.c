@@ -65,7 +65,15 @@ int main(int argc, char **argv)
 	if (args.verbose)
 		tell_beginning(&topics, &args);
 
+	if (args.ack_disk && !topics_on_disk(&topics))
+		die(EX_USAGE, "option '--ack disk': a topic in memory is never on disk");
+
 	struct ending e = run_kind(&topics, &args, &out, start);
+	if (args.ack_disk) {
+		int status = topics_sync(&topics, args.wait_ns);
+
+		e.status = e.status == EX_OK ? status : e.status;
+	}
 	topics_close(&topics);
 	out_free(&out);
 	if (args.verbose)

@@ -231,7 +231,7 @@ void topics_open(struct topics *t, const struct args *args, const struct out *ou
 
 	/* without -W nothing is waited for */
 	o.until_ns = args->wait_ns == SHMQ_FOREVER ? o.start_ns : until_ns;
-	*t = (struct topics){.count = args->topic_count};
+	*t = (struct topics){.count = args->topic_count, .group_name = args->group};
 	for (size_t i = 0; i < t->count; i++)
 		t->name[i] = args->topics[i];
 	open_broker(&o);
@@ -248,8 +248,35 @@ shmq_pub *topics_publisher(struct topics *t, const char *name)
 	if (rc != SHMQ_OK)
 		die_shmq(t->broker, rc, name);
 	if (created)
-		note("created topic %s in memory", name);
+		note("created topic %s %s", name, shmq_pub_on_disk(pub) ? "on disk" : "in memory");
 	return pub;
+}
+
+int topics_sync(struct topics *t, int64_t wait_ns)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		int rc;
+
+		if (!t->group[i] || !shmq_group_on_disk(t->group[i]))
+			continue;
+		do
+			rc = shmq_group_sync(t->group[i], wait_ns);
+		while (rc == SHMQ_INTERRUPTED && !stop_signal);
+		if (rc == SHMQ_OK)
+			continue;
+		warn_line("topic '%s', group '%s': %s: what was acked is not known to be on disk",
+			  t->name[i], t->group_name, rc == SHMQ_INTERRUPTED ? "stopped" : shmq_error(t->broker));
+		return status_of(rc);
+	}
+	return EX_OK;
+}
+
+bool topics_on_disk(const struct topics *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (!t->group[i] || !shmq_group_on_disk(t->group[i]))
+			return false;
+	return true;
 }
 
 void topics_close(struct topics *t)

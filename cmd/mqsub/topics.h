@@ -8,6 +8,7 @@
 #include "shmq.h"
 
 struct topics {
+	const char *group_name; /* NULL: none */
 	shmq *broker;
 	size_t count;
 	const char *name[TOPICS_MAX];
@@ -23,6 +24,12 @@ void topics_open(struct topics *t, const struct args *args, const struct out *ou
 		 int64_t until_ns);
 
 /* Detaches from all. */
+/* Waits until what the groups have done is on disk: the exit status. Told on stderr when it is not. */
+int topics_sync(struct topics *t, int64_t wait_ns);
+
+/* Whether all of them are on disk. */
+bool topics_on_disk(const struct topics *t);
+
 void topics_close(struct topics *t);
 
 /* Publishes to a topic of the same broker, which is made when it is missing. Dies when that cannot

@@ -8,9 +8,7 @@
 
 bool acks_wanted(const struct collector *c)
 {
-	const shmq *q = c->live->q;
-
-	return load_seq(&q->broker->round_wanted) > load_relaxed(&q->daemon.file->rounds_begun); /* relaxed: our own */
+	return load_seq(&c->live->q->broker->round_wanted) > load_relaxed(&c->daemon->rounds_begun); /* relaxed: our own */
 }
 
 bool acks_marked(const struct collector *c)
@@ -225,7 +223,7 @@ static int topic_tell_round(struct collector *c, uint64_t number)
 
 int acks_begin(struct collector *c)
 {
-	struct daemon_file *d = (struct daemon_file *)(uintptr_t)c->live->q->daemon.file;
+	struct daemon_file *d = c->daemon;
 	int r;
 
 	c->round = load_relaxed(&d->rounds_begun) + 1; /* relaxed: our own */

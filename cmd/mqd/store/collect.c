@@ -85,7 +85,8 @@ static int known_fill(struct collector *c)
 		r = known_add(c, c->live->image->topics[k]->number);
 	if (r < 0)
 		return r;
-	qsort(c->known, c->known_count, sizeof *c->known, by_bit);
+	if (c->known_count > 0)
+		qsort(c->known, c->known_count, sizeof *c->known, by_bit);
 	c->numbers_seen = numbers;
 	return 0;
 }
@@ -394,7 +395,7 @@ int collect_frames(struct collector *c, struct batch *b)
 			else
 				pending_forget(c, c->pending[k]);
 		}
-		if (r == 0) {
+		if (r == 0 && rounds > 0) {
 			memmove(&c->pending[kept], &c->pending[rounds], (c->pending_count - rounds) * sizeof *c->pending);
 			c->pending_count = kept + (c->pending_count - rounds);
 		}

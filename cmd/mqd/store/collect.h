@@ -21,6 +21,7 @@ struct barrier { /* everything of this log below `position` comes first */
 
 struct collector {
 	struct live *live;
+	struct daemon_file *daemon; /* writable */
 	uint64_t *pending; /* topics that may have frames that are not collected */
 	size_t pending_count, pending_capacity;
 	uint64_t pending_bits[TOPIC_BITS / 64]; /* set: one of that bit is among them */

@@ -148,6 +148,7 @@ int segments_list(struct error *e, struct io *io, uint64_t store, struct recover
 	}
 	for (size_t k = 0; k < out->segment_count && l.result == 0; k++)
 		head_read(&l, &out->segments[k]);
-	qsort(out->segments, out->segment_count, sizeof *out->segments, by_sequence);
+	if (out->segment_count > 0)
+		qsort(out->segments, out->segment_count, sizeof *out->segments, by_sequence);
 	return l.result;
 }

@@ -209,7 +209,7 @@ static int daemon_take(struct server *s)
 		r = daemon_open(&s->error, &s->q->daemon);
 	if (r < 0)
 		return r;
-	s->daemon = s->daemon_map.at;
+	s->daemon = s->collector.daemon = s->daemon_map.at;
 	told_state(s, DAEMON_STARTING);
 	store_relaxed(&s->daemon->error, 0); /* relaxed: for sentences */
 	store_relaxed(&s->daemon->started_ns, clock_ns(CLOCK_REALTIME));
