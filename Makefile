@@ -149,7 +149,7 @@ $(B)/unit/group_races_test $(B)/unit/group_edges_test: UNIT_WRAP := \
 # Where somebody is killed, or stands still, in the middle of settling.
 $(B)/unit/settle_test: UNIT_WRAP := -Wl,--wrap=intent_write,--wrap=ring_link_at,--wrap=ring_linked
 # A kernel and a disk that refuse, and the last entry of the ring.
-$(B)/unit/io_test: UNIT_WRAP := -Wl,--wrap=pread,--wrap=pwrite,--wrap=pwritev2,--wrap=fdatasync,--wrap=fallocate \
+$(B)/unit/io_test $(B)/unit/io_open_test: UNIT_WRAP := -Wl,--wrap=pread,--wrap=pwrite,--wrap=pwritev2,--wrap=fdatasync,--wrap=fallocate \
         -Wl,--wrap=io_uring_submit,--wrap=io_uring_queue_init_params
 
 STEP_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/step/*.c))
