@@ -155,7 +155,7 @@ SIMDISK_TESTS := sim_test sim_walk_test
 $(SIMDISK_OBJ) $(SIMDISK_TESTS:%=$(B)/tests/unit/%.o): BASE += -Itests/simdisk -Itests/fuzz -Icmd/mqd/store
 $(SIMDISK_TESTS:%=$(B)/unit/%): $(SIMDISK_OBJ)
 # A kernel and a disk that refuse, and the last entry of the ring.
-$(B)/unit/io_test: UNIT_WRAP := -Wl,--wrap=pread,--wrap=pwrite,--wrap=pwritev2,--wrap=fdatasync,--wrap=fallocate \
+$(B)/unit/io_test $(B)/unit/io_open_test: UNIT_WRAP := -Wl,--wrap=pread,--wrap=pwrite,--wrap=pwritev2,--wrap=fdatasync,--wrap=fallocate \
         -Wl,--wrap=io_uring_submit,--wrap=io_uring_queue_init_params
 
 STEP_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/step/*.c))

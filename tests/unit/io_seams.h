@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * io_seams.h - for io_test.c: the calls that stand between a disk and the kernel (the linker is told so: see Makefile),
+ * io_seams.h - for io_disk.h: the calls that stand between a disk and the kernel (the linker is told so: see Makefile),
  * so that they refuse what this kernel takes, and tell what was asked for.
  */
 #ifndef IO_SEAMS_H

@@ -1,61 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * io_test.c - the disks of the store: each kind on each filesystem keeps the same promises; and what is done where a
- * kernel, a filesystem or a filter refuses.
- */
-#include <linux/filter.h>
-#include <linux/seccomp.h>
+/* io_test.c - the disks of the store: each kind on each filesystem keeps the same promises. */
 #include <stddef.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 
-#include "io_seams.h"
-#include "small_fs.h"
-
-#define BLOCKS 64u
-
-static struct io *io;     /* the disk that is tested, */
-static int dir;           /* its directory, */
-static const char *where; /* and both in words */
-static _Alignas(IO_BLOCK) unsigned char blocks[BLOCKS][IO_BLOCK], back[BLOCKS][IO_BLOCK];
-
-static int open_file(const char *name, unsigned flags)
-{
-	int file = io->ops->open(io, name, flags);
-
-	need(file < 0 ? file : 0);
-	return file;
-}
-
-/* Each block says where it belongs, and in which round it was written. */
-static void fill(unsigned round)
-{
-	for (unsigned b = 0; b < BLOCKS; b++)
-		for (unsigned i = 0; i < IO_BLOCK; i++)
-			blocks[b][i] = (unsigned char)(b * 7 + i / 16 + round * 31 + 1);
-}
-
-static int64_t submitted(int r)
-{
-	struct io_done done = {.tag = 0};
-
-	if (r == 0)
-		r = io->ops->reap(io, &done, 1, true);
-	return r == 1 ? done.result : r < 0 ? r : -EPROTO;
-}
-
-static int64_t write_now(int file, const void *from, size_t bytes, uint64_t at, bool durable)
-{
-	return submitted(io->ops->submit_write(io, file, from, bytes, at, durable, 1));
-}
-
-static bool reads_back(int file, unsigned from, unsigned n)
-{
-	memset(back, 0, sizeof back);
-	return io->ops->read(io, file, back, n * IO_BLOCK, from * IO_BLOCK) == n * IO_BLOCK &&
-	       memcmp(back, blocks[from], n * IO_BLOCK) == 0;
-}
+#include "io_disk.h"
 
 /* ---- files ---- */
 
@@ -173,20 +121,6 @@ static void allocating(void)
 }
 
 /* ---- the directory ---- */
-
-struct names {
-	unsigned n, stop_at;
-	char all[256];
-};
-
-static int add_name(void *context, const char *name)
-{
-	struct names *names = context;
-	size_t used = strlen(names->all);
-
-	snprintf(names->all + used, sizeof names->all - used, "%s ", name);
-	return ++names->n == names->stop_at ? 7 : 0;
-}
 
 static void the_directory(void)
 {
@@ -617,174 +551,7 @@ static void sync_on(const char *filesystem)
 	io->ops->free(io);
 }
 
-/* ---- which kind ---- */
-
-static unsigned names_left(void)
-{
-	struct names names = {0};
-	struct io *look;
-
-	need(io_sync_open(dir, &look));
-	look->ops->list(look, add_name, &names);
-	look->ops->free(look);
-	return names.n;
-}
-
-static unsigned descriptors(void)
-{
-	struct names names = {0};
-	struct io *look;
-	int fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	need(fd < 0);
-	need(io_sync_open(fd, &look));
-	look->ops->list(look, add_name, &names);
-	look->ops->free(look);
-	close(fd);
-	return names.n;
-}
-
-/* Opens, says which kind it was, or the error; `why` is kept. */
-static char why[200];
-static const char *opened(enum io_kind kind, bool *direct)
-{
-	static char text[80];
-	struct io *got = NULL;
-	int r;
-
-	strcpy(why, "?");
-	r = io_open(dir, kind, &got, direct, why, sizeof why);
-	snprintf(text, sizeof text, "%s", r < 0 ? strerror(-r) : got->ops->name);
-	if (r == 0)
-		got->ops->free(got);
-	else if (got != NULL)
-		strcat(text, ", and a disk");
-	return text;
-}
-
-static void probed(const char *filesystem, bool direct_wanted)
-{
-	bool direct = !direct_wanted;
-
-	is_str(opened(IO_AUTO, &direct), "uring", "%s: the ring is taken", filesystem);
-	is_str(why, "", "%s: without a reason", filesystem);
-	is_i64(direct, direct_wanted, "%s: past the page cache, or not", filesystem);
-	is_str(opened(IO_URING, &direct), "uring", "%s: the ring was asked for", filesystem);
-	direct = !direct_wanted;
-	is_str(opened(IO_SYNC, &direct), "sync", "%s: plain calls were asked for", filesystem);
-	is_i64(direct, direct_wanted, "%s: past the page cache, or not", filesystem);
-	is_u64(names_left(), 0, "%s: nothing is left behind", filesystem);
-}
-
-/* Each refused write of the probe is one of plain calls, here: those of a ring cannot be stood in for. */
-static void large_blocks(void)
-{
-	bool direct = true;
-	struct io *got = NULL;
-	int file;
-
-	refuse_direct_writes = true;
-	need(io_open(dir, IO_SYNC, &got, &direct, why, sizeof why));
-	ok(!direct, "blocks of the device that are larger than ours: through the page cache");
-	file = got->ops->open(got, "x", IO_CREATE | IO_DIRECT);
-	is_i64(got->ops->write(got, file, blocks, IO_BLOCK, 0), IO_BLOCK, "and so is what is opened later");
-	refuse_direct_writes = false;
-	got->ops->remove(got, "x");
-	got->ops->free(got);
-}
-
-static void left_behind(void)
-{
-	bool direct;
-
-	close(openat(dir, "io.probe", O_CREAT | O_RDWR | O_CLOEXEC, 0600));
-	is_str(opened(IO_SYNC, &direct), "sync", "what a killed probe has left is no obstacle");
-	is_u64(names_left(), 0, "and is removed");
-}
-
-struct denial {
-	const char *what, *says;
-	unsigned call, error;
-};
-
-static bool deny(unsigned call, unsigned error)
-{
-	struct sock_filter code[] = {
-	        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
-	        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
-	        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog filter = {.len = sizeof code / sizeof code[0], .filter = code};
-
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
-
-static int complaint(int status, const char *want)
-{
-	printf("# %s; want %s\n", why, want);
-	fflush(stdout);
-	return status;
-}
-
-/* In a process of its own, that cannot get rid of the filter. Its exit status: 0 is good. */
-static void denied(void *argument)
-{
-	const struct denial *d = argument;
-	unsigned at_first = descriptors();
-	bool direct;
-
-	if (!deny(d->call, d->error))
-		_exit(77);
-	if (strcmp(opened(IO_AUTO, &direct), "sync") != 0)
-		_exit(complaint(1, "plain calls"));
-	if (strcmp(why, d->says) != 0)
-		_exit(complaint(2, d->says));
-	if (strcmp(opened(IO_URING, &direct), strerror((int)d->error)) != 0 || strcmp(why, d->says) != 0)
-		_exit(complaint(3, "the error, and its sentence"));
-	if (strcmp(opened(IO_SYNC, &direct), "sync") != 0 || why[0] != '\0')
-		_exit(complaint(4, "no complaint"));
-	if (descriptors() != at_first)
-		_exit(complaint(5, "no descriptor left open"));
-	_exit(names_left() == 0 ? 0 : complaint(6, "no file"));
-}
-
-static void denials(void)
-{
-	static struct denial all[] = {
-	        {"the ring (EPERM)",
-	         "io_uring: setting it up: Operation not permitted (a seccomp filter, or kernel.io_uring_disabled)",
-	         SYS_io_uring_setup, EPERM},
-	        {"the ring (ENOSYS)",
-	         "io_uring: setting it up: Function not implemented (the kernel, or a seccomp filter)",
-	         SYS_io_uring_setup, ENOSYS},
-	        {"its operations",
-	         "io_uring: a write: Operation not permitted (a seccomp filter, or kernel.io_uring_disabled)",
-	         SYS_io_uring_enter, EPERM},
-	};
-
-	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-		int status = finish(start(denied, &all[i]));
-
-		if (status == 77)
-			skip("no filters of system calls");
-		else
-			is_i64(status, 0, "a filter refuses %s", all[i].what);
-	}
-}
-
 /* ---- filesystems ---- */
-
-static int open_dir(const char *name)
-{
-	char path[192];
-
-	snprintf(path, sizeof path, "%s/%s", scratch, name);
-	mkdir(path, 0700);
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	need(dir < 0);
-	return dir;
-}
 
 static void each_kind(const char *filesystem)
 {
@@ -809,8 +576,6 @@ static void full_of(const char *name, int (*open)(int, struct io **))
 	is_i64(write_now(file, blocks, IO_BLOCK, 0, false), -ENOSPC, "%s, full: no write", where);
 	is_i64(write_now(file, blocks, IO_BLOCK, 0, true), -ENOSPC, "%s, full: no durable write", where);
 	is_i64(io->ops->write(io, file, blocks, IO_BLOCK, 0), -ENOSPC, "%s, full: none that blocks", where);
-	is_str(opened(IO_AUTO, &(bool){0}), "uring", "%s, full: a disk is opened all the same", where);
-	is_str(why, "", "%s, full: and no ring is blamed", where);
 	free_up();
 	is_i64(write_now(file, blocks, IO_BLOCK, 0, true), IO_BLOCK, "%s: and with room it goes on", where);
 	io->ops->close(io, file);
@@ -818,7 +583,7 @@ static void full_of(const char *name, int (*open)(int, struct io **))
 	io->ops->free(io);
 }
 
-/* tmpfs takes O_DIRECT since Linux 6.6, and fallocate(); ramfs has neither, and no end. */
+/* tmpfs takes O_DIRECT since Linux 6.6, and fallocate(); ramfs takes neither. */
 static void on_memory(void)
 {
 	uint64_t free_bytes, all_bytes;
@@ -832,28 +597,19 @@ static void on_memory(void)
 	full_of("ring", io_uring_open);
 	full_of("sync", io_sync_open);
 	close(dir);
-	snprintf(mountpoint, sizeof mountpoint, "%s/ramfs", scratch);
-	need(mkdir(mountpoint, 0700));
-	need(mount("ramfs", mountpoint, "ramfs", 0, NULL));
-	open_dir("ramfs");
+	open_ramfs();
 	each_kind("ramfs");
-	probed("ramfs", false);
 	close(dir);
 }
 
 int main(void)
 {
 	unsigned at_first;
-	const char *parent = getenv("TMPDIR");
 
-	scratch_begin_below(parent != NULL && strlen(parent) <= 40 ? parent : "/var/tmp", 60);
+	begin();
 	at_first = descriptors();
 	open_dir("disk");
 	each_kind("disk");
-	probed("disk", true);
-	large_blocks();
-	left_behind();
-	denials();
 	close(dir);
 	if (small_filesystem())
 		on_memory();

@@ -45,7 +45,7 @@ static int64_t write_dsync(int fd, const void *from, size_t bytes, uint64_t at)
 	return n < 0 ? -errno : n;
 }
 
-/* One call where that can be had: the device is then told to write through (9,960 a second instead of 8,000). */
+/* One call where that can be had: the device is then told to write through, and has nothing else to flush. */
 static int64_t write_durable(struct sync_disk *s, int file, const void *from, size_t bytes, uint64_t at)
 {
 	int fd = files_fd(&s->files.io, file);
