@@ -167,7 +167,6 @@ void stored_forget(struct ask *a)
 	stored_buffer_forget(&a->s->buffer);
 	if (a->s->segment.fd >= 0 && !segment_same(a->p->storefd, &a->s->segment))
 		stored_close(a->s);
-	a->s->entry_known = false;
 	if (a->s->from == RUNS_MEMORY)
 		a->s->durable = a->s->holes_to = 0; /* look at all of it again */
 }
