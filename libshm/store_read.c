@@ -100,7 +100,7 @@ int stored_use(struct ask *a)
 	if (r != 0 || from == UINT64_MAX)
 		return r;
 	a->hole_from = UINT64_MAX;
-	r = stored_hole(a->e, s, from, a->position, false, &a->lost); /* what was lost is told where it went on */
+	r = stored_hole(a->e, s, a->p, from, a->position, false, &a->lost); /* what was lost is told where it went on */
 	return r == SHMQ_ECORRUPT ? 0 : r; /* of the other segment: it was believed there */
 }
 
@@ -116,7 +116,7 @@ static int hole(struct ask *a, uint64_t to, bool last)
 		to = a->limit;
 	if (to <= from)
 		return 0;
-	r = stored_hole(a->e, a->s, from, to, last, &lost);
+	r = stored_hole(a->e, a->s, a->p, from, to, last, &lost);
 	if (r < 0) {
 		a->behind = to;
 		return r;
