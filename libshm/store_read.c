@@ -106,7 +106,7 @@ int stored_use(struct ask *a)
 
 /* ---- a frame ------------------------------------------------------------------------ */
 
-/* Nothing stands from the position on up to `to`. */
+/* Nothing stands from the position on up to `to`. 0; SHMQ_OVERRUN: because it was let go; or why not. */
 static int hole(struct ask *a, uint64_t to, bool last)
 {
 	uint64_t from = a->position, lost = a->lost;
@@ -120,6 +120,12 @@ static int hole(struct ask *a, uint64_t to, bool last)
 	if (r < 0) {
 		a->behind = to;
 		return r;
+	}
+	/* Again, behind the table: low rises before the table forgets what is below. */
+	stored_bounds(a);
+	if (a->low > from) {
+		a->position = a->low;
+		return SHMQ_OVERRUN;
 	}
 	a->lost = lost;
 	a->position = to;
