@@ -100,13 +100,13 @@ int stored_use(struct ask *a)
 	if (r != 0 || from == UINT64_MAX)
 		return r;
 	a->hole_from = UINT64_MAX;
-	r = stored_hole(a->e, s, from, a->position, false, &a->lost); /* what was lost is told where it went on */
+	r = stored_hole(a->e, s, a->p, from, a->position, false, &a->lost); /* what was lost is told where it went on */
 	return r == SHMQ_ECORRUPT ? 0 : r; /* of the other segment: it was believed there */
 }
 
 /* ---- a frame ------------------------------------------------------------------------ */
 
-/* Nothing stands from the position on up to `to`. */
+/* Nothing stands from the position on up to `to`. 0; SHMQ_OVERRUN: because it was let go; or why not. */
 static int hole(struct ask *a, uint64_t to, bool last)
 {
 	uint64_t from = a->position, lost = a->lost;
@@ -116,10 +116,16 @@ static int hole(struct ask *a, uint64_t to, bool last)
 		to = a->limit;
 	if (to <= from)
 		return 0;
-	r = stored_hole(a->e, a->s, from, to, last, &lost);
+	r = stored_hole(a->e, a->s, a->p, from, to, last, &lost);
 	if (r < 0) {
 		a->behind = to;
 		return r;
+	}
+	/* Again, behind the table: low rises before the table forgets what is below. */
+	stored_bounds(a);
+	if (a->low > from) {
+		a->position = a->low;
+		return SHMQ_OVERRUN;
 	}
 	a->lost = lost;
 	a->position = to;
@@ -167,7 +173,6 @@ void stored_forget(struct ask *a)
 	stored_buffer_forget(&a->s->buffer);
 	if (a->s->segment.fd >= 0 && !segment_same(a->p->storefd, &a->s->segment))
 		stored_close(a->s);
-	a->s->entry_known = false;
 	if (a->s->from == RUNS_MEMORY)
 		a->s->durable = a->s->holes_to = 0; /* look at all of it again */
 }

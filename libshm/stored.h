@@ -87,8 +87,10 @@ const struct run_entry *stored_run(struct stored *s, uint64_t position);
 /* ---- stored_holes.c */
 
 /* Why positions from <= p < to, between frames, are not there: *messages that were lost. 0; SHMQ_ECORRUPT: it may be
- * damage; SHMQ_ENOMEM. `last`: no frame of the log is behind them in this segment. */
-int stored_hole(struct error *e, struct stored *s, uint64_t from, uint64_t to, bool last, uint64_t *messages);
+ * damage; SHMQ_ENOENT: the file is not this segment any more; SHMQ_ENOMEM. `last`: no frame of the log is behind them in
+ * this segment. */
+int stored_hole(struct error *e, struct stored *s, const struct store_place *p, uint64_t from, uint64_t to, bool last,
+                uint64_t *messages);
 
 /* ---- stored_buffer.c */
 

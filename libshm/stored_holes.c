@@ -36,7 +36,7 @@ static int by_from(const void *a, const void *b)
 /* Footers do not tell what was lost: the commits do. Holes are rare, but where a segment was cleaned, and then this is
  * done once for it. Where there is no footer a run may be missing because its record is damaged: then every commit is
  * verified before a hole is believed. */
-static int learn_holes(struct error *e, struct stored *s)
+static int learn_holes(struct error *e, struct stored *s, const struct store_place *p)
 {
 	bool verify = s->from == RUNS_COMMITS;
 	struct walk w;
@@ -46,6 +46,8 @@ static int learn_holes(struct error *e, struct stored *s)
 	r = segment_walk(e, &s->segment, verify ? s->end : 0, verify, visit_lost, s, &w);
 	if (r < 0)
 		return r;
+	if (!segment_same(p->storefd, &s->segment)) /* used again while it was read */
+		return fail(e, SHMQ_ENOENT, "segment %llu is gone", (unsigned long long)s->segment.sequence);
 	if (s->lost_count > 0)
 		qsort(s->lost, s->lost_count, sizeof *s->lost, by_from);
 	s->whole = w.whole;
@@ -92,10 +94,11 @@ static bool hole_believed(const struct stored *s, uint64_t to, bool last)
 	return true;
 }
 
-int stored_hole(struct error *e, struct stored *s, uint64_t from, uint64_t to, bool last, uint64_t *messages)
+int stored_hole(struct error *e, struct stored *s, const struct store_place *p, uint64_t from, uint64_t to, bool last,
+                uint64_t *messages)
 {
 	if (to > s->holes_to) {
-		int r = learn_holes(e, s);
+		int r = learn_holes(e, s, p);
 
 		if (r < 0)
 			return r;

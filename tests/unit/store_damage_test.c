@@ -134,8 +134,26 @@ static void test_told(void)
 	small_end(&t);
 }
 
+/* With every hash right, a frame does not go beyond its run. */
+static void test_too_long(void)
+{
+	struct small t;
+	struct seen o;
+	struct frame *f;
+
+	small_begin(&t);
+	seg_seal(&t.s);
+	f = (struct frame *)(void *)(t.s.data + (size_t)t.s.runs[0].at * 64 + model_bytes(&t.w.logs[0], 8, 11));
+	f->length += 256; /* what follows is log 1's */
+	frame_seal(f);
+	seg_write(&t.s, &t.w);
+	o = read_from(&t.w, 0, 0);
+	ok(o.frames == 13 && o.told == 1 && o.wrong == 0, "a frame that goes beyond its run is damage (%s)", o.text);
+	small_end(&t);
+}
+
 /* A frame in the value of another one is only a value. */
-static void test_frame_in_value(void)
+static void test_frame_in_value(uint64_t offset)
 {
 	struct world w;
 	struct seg s;
@@ -145,13 +163,14 @@ static void test_frame_in_value(void)
 
 	world_begin(&w);
 	seg_begin(&s, &w, 1, 1u << 20);
+	w.logs[0].offset = 10;
 	model_add(&w, 0, 100, 1);
 	model_add(&w, 0, 640, 1);
 	model_add(&w, 0, 100, 1);
 	m = &w.logs[0].frames[1];
 	outer = (struct frame *)(void *)m->data;
 	inner = (struct frame *)(void *)(m->data + 128);
-	*inner = (struct frame){.position = 1, .offset = 77, .count = 1, .length = 128, .value_bytes = 64};
+	*inner = (struct frame){.position = 1, .offset = offset, .count = 1, .length = 128, .value_bytes = 64};
 	frame_seal(inner);
 	frame_seal(outer);
 	world_entry(&w, 0, 0, 1);
@@ -163,7 +182,7 @@ static void test_frame_in_value(void)
 	seg_write(&s, &w);
 	o = read_from(&w, 0, 0);
 	ok(o.frames == 2 && o.wrong == 0 && o.told == 1,
-	   "a frame in a value whose header is damaged is not taken for one");
+	   "a frame in a value whose header is damaged is not taken for one (offset %" PRIu64 ")", offset);
 	seg_free(&s);
 	world_end(&w);
 }
@@ -207,6 +226,7 @@ static void test_foreign(void)
 	struct small t;
 	struct seen o;
 	struct seg other;
+	struct map runs;
 	struct error e;
 	struct run_entry *entries;
 	uint64_t count;
@@ -231,6 +251,15 @@ static void test_foreign(void)
 		world_table(&t.w, l)[0].segment = 5;
 	o = read_from(&t.w, 0, 0);
 	ok(o.frames == 0 && o.told == 14 && o.errors == 1, "a copy under another name is not read (%s)", o.text);
+	other.runs = realloc(other.runs, t.s.run_count * sizeof *t.s.runs);
+	need(other.runs == NULL);
+	memcpy(other.runs, t.s.runs, t.s.run_count * sizeof *t.s.runs);
+	other.run_count = t.s.run_count;
+	runs_make(&other, &t.w, &runs);
+	runs_tell(&other, &runs);
+	o = read_from(&t.w, 0, 0);
+	ok(o.frames == 0 && o.told == 14, "also when memory says what stands in it");
+	runs_remove(&other, &t.w, &runs);
 	memset(other.data, 0, 4096);
 	seg_write(&other, &t.w);
 	o = read_from(&t.w, 0, 0);
@@ -320,6 +349,37 @@ static void test_sequence(void)
 	need(segment_runs(&e, t.w.storefd, t.s.name, t.w.place.id, 0, &entries, &count));
 	is_u64(count, 2, "a commit out of sequence does not count");
 	free(entries);
+	small_end(&t);
+}
+
+/* A segment used again has the footer of its last life until it is sealed: another salt. And counts may be anything. */
+static void test_footer(void)
+{
+	struct small t;
+	struct segment_tail *tail;
+	struct seen o;
+
+	small_begin(&t);
+	seg_seal(&t.s);
+	tail = seg_tail(&t.s);
+	tail->count = 0; /* of which nothing is there any more */
+	tail->entries_hash = bulk_hash("", 0);
+	tail->salt++;
+	tail_seal(tail);
+	seg_write(&t.s, &t.w);
+	o = read_from(&t.w, 0, 0);
+	ok(o.frames == 14 && o.errors == 0, "the footer of an earlier life is none");
+	seg_seal(&t.s);
+	tail->count += 1ULL << 58; /* as many bytes, modulo 2^64 */
+	tail_seal(tail);
+	seg_write(&t.s, &t.w);
+	o = read_from(&t.w, 0, 0);
+	ok(o.frames == 14 && o.errors == 0, "nor is one with more entries than bytes");
+	tail->count = UINT64_MAX / 64;
+	tail_seal(tail);
+	seg_write(&t.s, &t.w);
+	o = read_from(&t.w, 0, 0);
+	ok(o.frames == 14 && o.errors == 0, "of whatever number");
 	small_end(&t);
 }
 
@@ -459,11 +519,14 @@ int main(void)
 	scratch_begin(300);
 	test_flips();
 	test_told();
-	test_frame_in_value();
+	test_too_long();
+	test_frame_in_value(9);
+	test_frame_in_value(13);
 	test_cut();
 	test_foreign();
 	test_segment();
 	test_sequence();
+	test_footer();
 	test_nonsense();
 	return done();
 }
