@@ -193,7 +193,7 @@ static int idle(struct server *s)
 	if (journal_prepare(&s->journal) && !s->collector.frees_only)
 		return 0;
 	nap = nap_ns(s, now);
-	if (nap == 0)
+	if (nap == 0 || s->o->never_sleep)
 		return 0;
 	seen = bell_read(bell);
 	if (!bell_arm(bell, &seen))
@@ -213,7 +213,7 @@ static int idle(struct server *s)
 
 /* ---- the loop ----------------------------------------------------------------------- */
 
-static int turn(struct server *s)
+int server_turn(struct server *s)
 {
 	int r = commit(s);
 	bool more = s->filled || has_work(s);
@@ -236,7 +236,7 @@ static int turn(struct server *s)
 }
 
 /* What was there when it was told to stop is written; then that it was. */
-static void finish(struct server *s)
+void server_finish(struct server *s)
 {
 	uint64_t until = clock_ns(CLOCK_MONOTONIC) + 10 * (uint64_t)SECOND_NS;
 	bool done = false;
@@ -256,20 +256,28 @@ static void finish(struct server *s)
 		snapshot_save(&s->error, s->io, s->identity.id, &s->image);
 }
 
-int server_run(struct server *s, const struct server_options *o)
+int server_begin(struct server *s, const struct server_options *o)
 {
 	struct recovered found = {0};
 	int r;
 
 	*s = (struct server){.o = o, .storefd = -1, .lockfd = -1, .daemon_map = MAP_NONE, .runs_map = MAP_NONE};
+	s->journal.file = s->journal.spare_file = -1;
 	r = server_start(s, &found);
 	recovered_free(&found);
+	return r;
+}
+
+int server_run(struct server *s, const struct server_options *o)
+{
+	int r = server_begin(s, o);
+
 	while (r == 0 && !*o->stop)
-		r = turn(s);
+		r = server_turn(s);
 	if (r == SHMQ_GONE)
 		server_say(s, SAY_WARNING, "the runtime directory was removed; what was durable is in the store");
 	else if (r == 0)
-		finish(s);
+		server_finish(s);
 	else if (s->error.text[0] == '\0' && s->q != NULL)
 		s->error = s->q->error;
 	server_end(s);

@@ -17,7 +17,9 @@ struct server_options {
 	const char *dir;         /* runtime directory; NULL: as shmq_open() */
 	const char *store;       /* directory; NULL: the default of the runtime directory */
 	enum io_kind io;
+	struct io *disk;         /* NULL, or the disk to be used instead of the directory's; freed with the server */
 	uint64_t segment_bytes;  /* of a new store; 0: chosen by the size of the filesystem */
+	bool never_sleep;        /* tests that go on step by step */
 	uint64_t limit;          /* bytes of all segments; 0: what the filesystem has */
 	volatile sig_atomic_t *stop;
 	void (*say)(void *context, enum say_level level, const char *sentence);
@@ -51,6 +53,13 @@ struct server {
 /* Until it is told to stop: 0, or an error with the sentence in s->error: SHMQ_ECONFIG (the runtime directory belongs to
  * another store, a name stands for something else), SHMQ_ESTALE, SHMQ_EFORMAT, SHMQ_ELIMIT (another mqd has the store), ... */
 int server_run(struct server *s, const struct server_options *o);
+
+/* The same in steps. server_begin(): as server_run() until it serves. server_turn(): one look at what is new and one at what the
+ * disk has done; sleeps when there is nothing, unless o->never_sleep. server_finish(): what was there is written, in order.
+ * server_end(): always, in the end; without server_finish() it leaves as if it had been killed. */
+int server_begin(struct server *s, const struct server_options *o);
+int server_turn(struct server *s);
+void server_finish(struct server *s);
 
 /* ---- start.c ------------------------------------------------------------------------ */
 

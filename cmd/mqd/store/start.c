@@ -84,7 +84,12 @@ static int lock_store(struct server *s)
 static int open_io(struct server *s)
 {
 	char why[256] = "";
-	int r = io_open(s->storefd, s->o->io, &s->io, &s->direct, why, sizeof why);
+	int r;
+
+	s->io = s->o->disk;
+	if (s->io != NULL)
+		return 0;
+	r = io_open(s->storefd, s->o->io, &s->io, &s->direct, why, sizeof why);
 
 	if (r < 0) {
 		errno = -r;
