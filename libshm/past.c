@@ -44,6 +44,13 @@ uint64_t log_count(const struct log *l, uint64_t from, uint64_t to)
 	return to - from - (l->past != NULL ? durable_gaps_between(&l->past->durable, from, to) : 0);
 }
 
+uint64_t log_back(const struct log *l, uint64_t offset, uint64_t count)
+{
+	if (l->past != NULL)
+		return durable_back(&l->past->durable, offset, count);
+	return offset > count ? offset - count : 0;
+}
+
 static int place_of(struct error *e, const struct past *p, struct store_place *place)
 {
 	return daemon_store(e, p->daemon, place);
