@@ -21,6 +21,7 @@
 #define SNAPSHOT_BYTES (256u << 20) /* of journal between two snapshots */
 #define RETAIN_NS (60u * (uint64_t)SECOND_NS) /* besides each new segment */
 #define RETRY_NS  SECOND_NS        /* until a full disk is tried again */
+#define LIVE_IDLE 32u              /* topics that stay open while nothing is to be done */
 #define LOOK_NS   (10u * (uint64_t)SECOND_NS) /* until an idle mqd looks whether its runtime directory is still there */
 
 void server_say(const struct server *s, enum say_level level, const char *format, ...)
@@ -199,6 +200,7 @@ static int idle(struct server *s)
 	}
 	if (journal_prepare(&s->journal) && !s->collector.frees_only)
 		return 0;
+	live_tidy(&s->live, LIVE_IDLE);
 	nap = nap_ns(s, now);
 	if (nap == 0 || s->o->never_sleep)
 		return 0;

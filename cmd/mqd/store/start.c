@@ -400,6 +400,9 @@ int server_start(struct server *s, struct recovered *found)
 	if (r < 0)
 		return r;
 	runs_remove(s);
+	if (found->replayed_bytes > 0 && snapshot_save(&s->error, s->io, s->identity.id, &s->image) < 0)
+		server_say(s, SAY_WARNING, "%s", s->error.text); /* the journal has it all */
+	s->error.text[0] = '\0';
 	store_release(&s->daemon->complete, 1); /* written:stored */
 	told_state(s, DAEMON_RUNS);
 	if (s->o->work != NULL)
