@@ -162,6 +162,8 @@ static uint32_t messages_note(struct run *r, shmq_pub *p, unsigned topic, unsign
 		e->position = l->tail.position;
 	}
 	tally->published += n;
+	note(r, "published %u in topic %u/%u at %llu, position %llu", n, topic, partition, (unsigned long long)(end - n),
+	     (unsigned long long)l->tail.position - 1);
 	return log->count - n;
 }
 
@@ -232,6 +234,8 @@ static void places_note(struct run *r, unsigned group)
 	if (shmq_group_info(r->client[0].q, topic_name[r->account.topic[g->topic].name], group_name[g->name], &info) != 0)
 		failed(r, "shmq_group_info: %s", shmq_error(r->client[0].q));
 	g->number = info.number;
+	note(r, "group %u number %llu of topic %u: incarnation %llu at %llu, %llu", group, (unsigned long long)g->number, g->topic,
+	     (unsigned long long)info.incarnation, (unsigned long long)logs[0].offset, (unsigned long long)logs[1].offset);
 	m = &g->move[g->moves++];
 	*m = (struct move){.incarnation = info.incarnation, .round = UINT64_MAX};
 	for (unsigned p = 0; p < PARTITIONS; p++) {
@@ -288,6 +292,7 @@ static void group_delete(struct run *r)
 	if (shmq_group_delete(r->client[0].q, topic_name[r->account.topic[g->topic].name], group_name[g->name]) != 0)
 		failed(r, "shmq_group_delete: %s", shmq_error(r->client[0].q));
 	g->deleted = true;
+	note(r, "group %u deleted", group);
 	g->deleted_round = UINT64_MAX;
 }
 
@@ -410,6 +415,8 @@ static void settle(struct run *r, struct hand *h)
 	e->in_move = gr->move[gr->moves - 1].incarnation;
 	e->input = h->at;
 	tally->settled++;
+	note(r, "settled: group %u, topic %u/%u offset %llu into that", h->group, h->at.topic, h->at.partition,
+	     (unsigned long long)entry_of(&r->account, h->at)->offset);
 }
 
 static void finish(struct run *r, struct hand *h)
@@ -447,6 +454,8 @@ static void finish(struct run *r, struct hand *h)
 	} else {
 		result = shmq_group_release(g, &h->d);
 	}
+	note(r, "finish %u: group %u, topic %u/%u offset %llu: %d", what, h->group, h->at.topic, h->at.partition,
+	     (unsigned long long)entry_of(&r->account, h->at)->offset, result);
 	if (result < 0)
 		failed(r, "settling a message (%u): %d %s", what, result, shmq_error(r->client[h->client].q));
 }
@@ -479,6 +488,8 @@ static void letters(struct run *r)
 		struct place at;
 
 		delivery_check(r, group, &letter.message, DEAD, &at);
+		note(r, "letter: group %u, topic %u/%u offset %llu", group, at.topic, at.partition,
+		     (unsigned long long)letter.message.offset);
 		if (rng_one_in(&r->rng, 3)) {
 			if (shmq_dlq_drop(d, &letter) == 0)
 				fate_set(fate_of(g, at), DONE, UINT64_MAX);
@@ -528,6 +539,8 @@ static void topic_create(struct run *r)
 		failed(r, "making topic %s: %s", topic_name[name], shmq_error(r->client[0].q));
 	if (topic_numbered(&r->account, info.number) != NULL)
 		failed(r, "topic number %llu is given out twice", (unsigned long long)info.number);
+	note(r, "topic %u made: %s, number %llu, %u slots", r->account.topics, topic_name[name], (unsigned long long)info.number,
+	     o.slots);
 	retention_note(topic_made(&r->account, name, info.number), &keep);
 }
 
@@ -541,6 +554,7 @@ static void topic_delete(struct run *r)
 	if (shmq_topic_delete(r->client[0].q, topic_name[r->account.topic[topic].name]) != 0)
 		failed(r, "shmq_topic_delete: %s", shmq_error(r->client[0].q));
 	r->account.topic[topic].deleted = true;
+	note(r, "topic %u deleted", topic);
 }
 
 static void topic_alter(struct run *r)
@@ -552,6 +566,7 @@ static void topic_alter(struct run *r)
 		return;
 	if (shmq_topic_alter(r->client[0].q, topic_name[r->account.topic[topic].name], &keep) != 0)
 		failed(r, "shmq_topic_alter: %s", shmq_error(r->client[0].q));
+	note(r, "topic %u keeps %llu bytes%s", topic, (unsigned long long)keep.bytes, keep.until_acked ? ", until acked" : "");
 	retention_note(&r->account.topic[topic], &keep);
 }
 
@@ -565,6 +580,7 @@ static void topic_purge(struct run *r)
 	if (topic == NONE)
 		return;
 	t = &r->account.topic[topic];
+	note(r, "topic %u purged", topic);
 	result = shmq_topic_purge(r->client[0].q, topic_name[t->name], NULL);
 	if (result != 0)
 		failed(r, "shmq_topic_purge: %d %s", result, shmq_error(r->client[0].q));

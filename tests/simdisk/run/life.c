@@ -277,6 +277,7 @@ static void begin(struct run *r)
 		int result;
 
 		r->faulty = false;
+		r->memory_left = 0;
 		r->disk.fault = (struct sim_fault){0};
 		if (r->plan.io_fails && tries < 3 && rng_one_in(&r->rng, 4))
 			fault_set(r);
@@ -322,23 +323,20 @@ static void begin_again(struct run *r, enum since since)
 /* One turn of mqd; false: it was begun again. */
 static bool turn(struct run *r)
 {
-	static uint64_t memory_left;
 	int result;
 
-	memory_fail_at = memory_left;
+	memory_fail_at = r->memory_left;
 	result = guarded(r, step_turn);
-	memory_left = memory_fail_at;
+	r->memory_left = memory_fail_at;
 	memory_fail_at = 0;
 	poll_durable(r);
 	r->was_full = r->was_full || r->server.collector.frees_only;
 	if (result == KILLED) {
-		memory_left = 0;
 		drop(r);
 		begin_again(r, SINCE_KILL);
 		return false;
 	}
 	if (result < 0) {
-		memory_left = 0;
 		if (!r->faulty)
 			failed(r, "mqd stops: %d %s / %s", result, r->server.error.text, r->server.q->error.text);
 		server_end(&r->server);
@@ -354,9 +352,9 @@ static bool turn(struct run *r)
 		life_kill(r);
 		return false;
 	}
-	if (r->serving && memory_left == 0 && r->plan.memory_fails && rng_one_in(&r->rng, 150)) {
+	if (r->serving && r->memory_left == 0 && r->plan.memory_fails && rng_one_in(&r->rng, 150)) {
 		memory_set(r);
-		memory_left = memory_fail_at;
+		r->memory_left = memory_fail_at;
 		memory_fail_at = 0;
 	} else if (r->plan.io_fails && r->disk.fault.at == 0 && rng_one_in(&r->rng, 150)) {
 		fault_set(r);

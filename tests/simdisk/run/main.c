@@ -45,6 +45,19 @@ void trail_add(struct run *r, const char *format, ...)
 		printf("# [%d]%s\n", r->depth, r->trail + have);
 }
 
+void note(const struct run *r, const char *format, ...)
+{
+	va_list args;
+
+	if (!verbose)
+		return;
+	printf("# [%u] op %llu, step %lu: ", r->depth, (unsigned long long)r->disk.ops, r->steps_done);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+}
+
 void failed(const struct run *r, const char *format, ...)
 {
 	va_list args;

@@ -59,6 +59,7 @@ struct run {
 	bool in_server;       /* a crash now is one of mqd */
 	bool faulty;          /* something failed on purpose in this life of mqd */
 	bool was_full;
+	uint64_t memory_left; /* allocations of mqd until one fails */
 	jmp_buf killed;
 	uint64_t crash_at;    /* the next crash point, in operations of the disk */
 	uint64_t changes;     /* of the disk at the last one */
@@ -77,6 +78,8 @@ extern struct tally *tally;
 
 /* The test has failed: says where and what, and ends this process. */
 void failed(const struct run *r, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
+/* With --verbose: what happens. */
+void note(const struct run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void trail_add(struct run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 extern bool verbose;
 

@@ -186,6 +186,9 @@ void verify(struct run *r, enum since since)
 	if (result != 0)
 		failed(r, "shmq_topic_list: %s", shmq_error(r->client[0].q));
 	for (unsigned i = 0; i < r->account.topics; i++)
+		note(r, "since %d: topic %u is %s; durable %d, deleted %d, lost %d", since, i, l.there[i] ? "there" : "not there",
+		     r->account.topic[i].durable, r->account.topic[i].deleted, r->account.topic[i].lost);
+	for (unsigned i = 0; i < r->account.topics; i++)
 		topic_verify(r, &r->account.topic[i], l.there[i], l.name[i], since);
 	groups_verify(r, since);
 	settles_verify(r);
