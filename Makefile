@@ -81,7 +81,7 @@ $(COMMON): $(COMMON_OBJ)
 STORE_SRC := $(wildcard cmd/mqd/store/*.c)
 STORE_OBJ := $(STORE_SRC:%.c=$(B)/%.o)
 STORE_LIBS := -l:liburing.a
-$(STORE_OBJ) $(B)/tests/unit/%.o $(B)/cmd/mqd/serve.o: BASE += -Icmd/mqd/store
+$(STORE_OBJ) $(B)/tests/unit/%.o $(B)/cmd/mqd/serve.o $(B)/cmd/mqd/check.o: BASE += -Icmd/mqd/store
 # mqd is one side of the protocol: it sees the library from inside.
 mqd_OBJ := $(STORE_OBJ) $(LIB_OBJ)
 mqd_LIBS := $(STORE_LIBS)
