@@ -68,6 +68,8 @@ int word_resolve(struct group *g, const struct window *w, uint64_t offset, uint6
 		         (target != &log || topic_live(&topic));
 	if (linked && target == &log)
 		bell_ring(&topic.bell->arrived); /* its owner may have died before it did */
+	if (linked) /* likewise; and before the input is done (settle.c) */
+		topic_mark_linked(target == &log ? &topic : &g->topic);
 	log_close(&log);
 	topic_close(&topic);
 	if (r != 0 && r != SHMQ_ENOENT)

@@ -193,6 +193,8 @@ static int link_armed(struct attempt *a)
 	a->linked = true;
 	if (s->topic != NULL && !topic_live(s->topic)) /* linked into what is over: it does not count */
 		return withdraw(a, topic_gone(s->topic));
+	/* Before the input is done: mqd, which reads what is done first, then looks for what that was made into. */
+	topic_mark_linked(s->topic != NULL ? s->topic : &s->g->topic);
 	window_set(s->window, s->offset, a->held, window_done(s->window, s->offset, a->held)); /* or a resolver did */
 	intent_rest(a);
 	return 0;

@@ -141,6 +141,7 @@ static int hand_on(struct journal *j)
 				j->said(j->context, e.text);
 			j->broken = true; /* no memory, or what we have written ourselves contradicts itself */
 			j->error = ENOMEM;
+			give_up(j);
 			return SHMQ_EDAEMON;
 		}
 		j->end += j->length[n];
@@ -206,6 +207,8 @@ int journal_reap(struct journal *j, bool wait)
 	struct io_done done[IO_DEPTH];
 	int n, failed = 0;
 
+	if (j->broken)
+		return SHMQ_EDAEMON;
 	if (!journal_busy(j))
 		return 0;
 	n = j->io->ops->reap(j->io, done, IO_DEPTH, wait);

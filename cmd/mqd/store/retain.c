@@ -104,6 +104,8 @@ int retain_segments(struct server *s)
 			server_say(s, SAY_WARNING, "%s: cannot be used again: %d", info->name, -r);
 		r = 0;
 	}
+	if (r == 0 && !clean_busy(&s->cleaner))
+		r = clean_choose(&s->error, &s->cleaner, &all, s->journal.sequence, oldest);
 	recovered_free(&all);
 	return r;
 }

@@ -19,7 +19,7 @@
 #define ROUND_NS  SECOND_NS        /* between two rounds of acks that nobody waits for */
 #define CARRY_NS  SECOND_NS        /* until it is written down that the newest commit is durable */
 #define SNAPSHOT_BYTES (256u << 20) /* of journal between two snapshots */
-#define RETAIN_NS (60u * (uint64_t)SECOND_NS)
+#define RETAIN_NS (60u * (uint64_t)SECOND_NS) /* besides each new segment */
 #define RETRY_NS  SECOND_NS        /* until a full disk is tried again */
 #define LOOK_NS   (10u * (uint64_t)SECOND_NS) /* until an idle mqd looks whether its runtime directory is still there */
 
@@ -67,13 +67,20 @@ static int batch_fill(struct server *s, struct batch *b)
 		if (r == 0)
 			r = collect_frames(&s->collector, b);
 	}
-	if (r == 0 && now - s->retained_ns >= RETAIN_NS && !batch_empty(b)) {
+	if (r == 0 && !batch_empty(b) && (s->journal.sequence != s->retained_at || now - s->retained_ns >= RETAIN_NS)) {
 		s->retained_ns = now;
+		s->retained_at = s->journal.sequence;
 		r = retain(s, b);
 	}
 	if (r < 0)
 		return r;
 	acks_finish(&s->collector, b);
+	if (clean_busy(&s->cleaner) && !s->collector.frees_only) {
+		r = clean_some(&s->error, &s->cleaner, b);
+		if (r < 0)
+			server_say(s, SAY_WARNING, "%s", s->error.text);
+		s->clean_more = s->clean_more || (r == 0 && !clean_busy(&s->cleaner));
+	}
 	s->filled = !batch_empty(b) || b->rounds != 0;
 	return 0;
 }
@@ -175,7 +182,7 @@ static uint64_t nap_ns(const struct server *s, uint64_t now)
 
 static bool has_work(const struct server *s)
 {
-	return *s->o->stop || s->filled || collect_has_work(&s->collector) || acks_wanted(&s->collector) ||
+	return *s->o->stop || s->filled || (clean_busy(&s->cleaner) && !s->collector.frees_only) || collect_has_work(&s->collector) || acks_wanted(&s->collector) ||
 	       s->collector.round != 0;
 }
 
@@ -220,15 +227,19 @@ int server_turn(struct server *s)
 
 	if (r == 0 && journal_busy(&s->journal))
 		r = journal_reap(&s->journal, journal_filling(&s->journal) == NULL || s->filled || !more);
+	else if (r == 0 && s->journal.broken && !s->o->never_sleep)
+		usleep(100000);
 	else if (r == 0 && !more)
 		r = idle(s);
-	else if (r == 0 && s->journal.broken)
-		usleep(100000);
 	if (s->journal.full == false)
 		become_roomy(s);
 	if (r == 0 && !journal_busy(&s->journal)) {
 		live_tidy(&s->live, s->live_most);
 		r = snapshot_take(s);
+		if (r == 0 && s->clean_more && !clean_busy(&s->cleaner)) {
+			s->clean_more = false;
+			r = retain_segments(s);
+		}
 	}
 	if (r == SHMQ_EDAEMON || r == SHMQ_INTERRUPTED)
 		return 0; /* memory goes on without the disk; what is wanted of it is told (told.c) */

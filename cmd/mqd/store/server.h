@@ -5,6 +5,7 @@
 #ifndef MQD_SERVER_H
 #define MQD_SERVER_H
 
+#include "clean.h"
 #include "collect.h"
 #include "journal_write.h"
 #include "recover_files.h"
@@ -41,13 +42,15 @@ struct server {
 	struct live live;
 	struct journal journal;
 	struct collector collector;
+	struct cleaner cleaner;
 	struct map daemon_map;
 	struct daemon_file *daemon;
 	struct map runs_map; /* runs.S of the segment being written */
 	uint64_t runs_segment;
+	bool clean_more;     /* a segment was cleaned: others may be left to clean */
 	bool filled;         /* the batch that is filled waits for room or for others */
 	size_t live_most;    /* topics that may be open at one time: as descriptors allow */
-	uint64_t round_ns, carried, carry_ns, snapshot_bytes, retained_ns;
+	uint64_t round_ns, carried, carry_ns, snapshot_bytes, retained_ns, retained_at;
 };
 
 /* Until it is told to stop: 0, or an error with the sentence in s->error: SHMQ_ECONFIG (the runtime directory belongs to

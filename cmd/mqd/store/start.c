@@ -23,6 +23,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#define LOCK_TRIES    50
+#define LOCK_PAUSE_US 20000u
+
 /* ---- the store's directory ---------------------------------------------------------- */
 
 /* The directory itself, and those above it that are missing. */
@@ -64,12 +67,19 @@ static int open_store(struct server *s, const char *path)
 static int lock_store(struct server *s)
 {
 	char text[32] = "";
+	bool locked = false;
 	ssize_t n;
 
 	s->lockfd = openat(s->storefd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->lockfd < 0)
 		return fail_errno(&s->error, "the lock of the store %s", s->store);
-	if (flock(s->lockfd, LOCK_EX | LOCK_NB) < 0) {
+	/* One that was killed a moment ago may have to end what it had in flight. */
+	for (int tries = 0; !locked && tries < LOCK_TRIES; tries++) {
+		locked = flock(s->lockfd, LOCK_EX | LOCK_NB) == 0;
+		if (!locked)
+			usleep(LOCK_PAUSE_US);
+	}
+	if (!locked) {
 		n = read(s->lockfd, text, sizeof text - 1);
 		text[n > 0 ? (size_t)n : 0] = '\0';
 		text[strcspn(text, "\n")] = '\0';
@@ -258,6 +268,8 @@ static int journal_start(struct server *s, const struct recovered *found)
 		j->sequence = j->previous = found->segments[k].sequence;
 		j->previous_end = found->segments[k].end;
 	}
+	s->cleaner.io = s->io;
+	s->cleaner.image = &s->image;
 	s->image.run = told_run;
 	s->image.context = s;
 	return journal_begin(&s->error, j);
@@ -420,6 +432,7 @@ void server_end(struct server *s)
 	live_free(&s->live);
 	image_free(&s->image);
 	collector_free(&s->collector);
+	clean_drop(&s->cleaner);
 	map_close(&s->daemon_map);
 	if (s->io != NULL)
 		s->io->ops->free(s->io);

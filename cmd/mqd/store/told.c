@@ -137,6 +137,7 @@ void told_dropped(void *context)
 		told_state(s, DAEMON_FAILED);
 		bell_ring(&s->q->broker->durable);
 	}
+	clean_drop(&s->cleaner);
 	collect_rewind(&s->collector);
 }
 
