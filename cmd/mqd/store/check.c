@@ -210,7 +210,7 @@ static int check_once(struct check *c)
 	if (r == 0)
 		r = check_segments(c);
 	if (r == 0 && !c->gone) {
-		check_ends(c);
+		r = check_ends(c);
 		check_tables(c);
 	}
 	return r;
@@ -221,6 +221,8 @@ static void check_free(struct check *c)
 	image_free(&c->image);
 	recovered_free(&c->found);
 	free(c->seen);
+	column_free(&c->holes);
+	column_free(&c->moved);
 	column_free(&c->sentences);
 }
 

@@ -23,6 +23,7 @@ struct check {
 	struct image image;      /* what mqd would make of the store */
 	struct seen_log *seen;   /* sorted */
 	size_t seen_count, seen_capacity;
+	struct column holes, moved; /* ranges: what was not there, and what stands elsewhere */
 	struct column sentences; /* each ended by 0, behind one byte: whether it is damage */
 	bool whole;              /* every commit from the first one ever has been looked at */
 	bool gone;               /* a segment went away meanwhile */
@@ -49,9 +50,9 @@ int check_commit(struct check *c, const struct segment_info *s, const struct com
                  struct column *runs);
 
 /* A run is not there, though it was: as the footer says. */
-int check_run_lost(struct check *c, const struct run_entry *run);
+int check_run_lost(struct check *c, const struct segment_info *s, const struct run_entry *run);
 
-/* When all segments were seen: what the store knows of and has not. */
-void check_ends(struct check *c);
+/* When all segments were seen: what the store knows of and has not. 0 or SHMQ_ENOMEM. */
+int check_ends(struct check *c);
 
 #endif

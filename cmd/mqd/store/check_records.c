@@ -87,21 +87,81 @@ static bool is_of_missing_segment(const struct check *c, const struct image_log 
 	return false;
 }
 
-static void tell_missing(struct check *c, struct log_id id, uint64_t from, uint64_t to, uint64_t from_offset,
+/* Offsets from <= o < to that a message could have. */
+static uint64_t offsets_of_messages(const struct image_log *l, uint64_t from, uint64_t to)
+{
+	uint64_t n = to - from;
+
+	for (size_t k = 0; k < image_gap_count(l); k++) {
+		const struct offset_gap *g = &image_gaps(l)[k];
+		uint64_t low = g->from > from ? g->from : from, high = g->to < to ? g->to : to;
+
+		n -= high > low ? high - low : 0;
+	}
+	return n;
+}
+
+static void tell_missing(struct check *c, const struct image_log *l, uint64_t from, uint64_t to, uint64_t from_offset,
                          uint64_t to_offset)
 {
-	const struct image_log *l = image_log(&c->image, id);
+	if (from >= to || from_offset >= to_offset || offsets_of_messages(l, from_offset, to_offset) == 0 ||
+	    is_of_missing_segment(c, l, from, to))
+		return;
+	PROBLEM(c, l->id.topic, "%s: offsets %" PRIu64 " to %" PRIu64 " are missing (positions %" PRIu64 " to %" PRIu64 ")",
+	        check_log_name(c, l->id), from_offset, to_offset - 1, from, to - 1);
+}
 
-	if (l == NULL || to <= l->low_position || to_offset <= l->low_offset) /* let go */
+/* Positions and offsets of a log: what is missing, or was moved. */
+struct range {
+	struct log_id id;
+	uint64_t from, to, from_offset, to_offset;
+};
+
+static int range_add(struct column *to, const struct range *r)
+{
+	if (column_room(to, sizeof *r) < 0)
+		return SHMQ_ENOMEM;
+	memcpy(to->data + to->used, r, sizeof *r);
+	to->used += sizeof *r;
+	return 0;
+}
+
+static int range_order(const void *a, const void *b)
+{
+	const struct range *x = a, *y = b;
+	int order = log_order(&x->id, &y->id);
+
+	return order != 0 ? order : x->from < y->from ? -1 : x->from > y->from;
+}
+
+/* What was let go is not missing, nor what was moved behind it. `moved`: sorted. */
+static void tell_hole(struct check *c, struct range h, const struct range *moved, size_t count)
+{
+	const struct image_log *l = image_log(&c->image, h.id);
+	size_t low = 0, high = count;
+
+	if (l == NULL || h.to <= l->low_position || h.to_offset <= l->low_offset)
 		return;
-	if (from < l->low_position) {
-		from = l->low_position;
-		from_offset = l->low_offset;
+	if (h.from < l->low_position) {
+		h.from = l->low_position;
+		h.from_offset = l->low_offset;
 	}
-	if (is_of_missing_segment(c, l, from, to))
-		return;
-	PROBLEM(c, id.topic, "%s: offsets %" PRIu64 " to %" PRIu64 " are missing (positions %" PRIu64 " to %" PRIu64 ")",
-	        check_log_name(c, id), from_offset, to_offset - 1, from, to - 1);
+	while (low < high) { /* the first of the log */
+		size_t middle = low + (high - low) / 2;
+
+		if (log_order(&moved[middle].id, &h.id) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < count && log_same(&moved[low].id, &h.id) && moved[low].from < h.to; low++) {
+		if (moved[low].to <= h.from)
+			continue;
+		tell_missing(c, l, h.from, moved[low].from, h.from_offset, moved[low].from_offset);
+		h.from = moved[low].to;
+		h.from_offset = moved[low].to_offset;
+	}
+	tell_missing(c, l, h.from, h.to, h.from_offset, h.to_offset);
 }
 
 /* A log goes on at a position and an offset, and then is at another one. `may_skip`: what is between never was there. */
@@ -112,6 +172,7 @@ static int log_goes_on(struct check *c, const struct segment_info *s, uint64_t a
 	uint64_t first = r->a, first_offset = r->c;
 	bool known, may_skip = r->type == RECORD_GAP;
 	struct seen_log *seen = seen_log(c, r->log, &known);
+	int e = 0;
 
 	if (seen == NULL)
 		return SHMQ_ENOMEM;
@@ -128,15 +189,25 @@ static int log_goes_on(struct check *c, const struct segment_info *s, uint64_t a
 		        "), but was at offset %" PRIu64 " (position %" PRIu64 ") before",
 		        s->sequence, s->name, at, check_log_name(c, r->log), first_offset, first, seen->offset, seen->position);
 	else if (!may_skip && (first > seen->position || first_offset > seen->offset))
-		tell_missing(c, r->log, seen->position, first, seen->offset, first_offset);
+		e = range_add(&c->holes, &(struct range){r->log, seen->position, first, seen->offset, first_offset});
 	if (to > seen->position)
 		seen->position = to;
 	if (to_offset > seen->offset)
 		seen->offset = to_offset;
-	return 0;
+	return e;
 }
 
-int check_run_lost(struct check *c, const struct run_entry *run)
+/* Whether a position is looked for in this segment: it may have been let go, or moved. */
+static bool is_looked_for(const struct image_log *l, uint64_t position, uint64_t segment)
+{
+	size_t at = image_table_count(l);
+
+	while (at > 0 && image_table(l)[at - 1].first_position > position)
+		at--;
+	return at > 0 && position >= l->low_position && image_table(l)[at - 1].segment == segment;
+}
+
+int check_run_lost(struct check *c, const struct segment_info *s, const struct run_entry *run)
 {
 	const struct image_log *l = image_log(&c->image, run->log);
 	bool known;
@@ -144,7 +215,7 @@ int check_run_lost(struct check *c, const struct run_entry *run)
 
 	if (seen == NULL)
 		return SHMQ_ENOMEM;
-	if (l != NULL && run->end_position > l->low_position)
+	if (l != NULL && is_looked_for(l, run->end_position - 1, s->sequence))
 		PROBLEM(c, run->log.topic, "%s: offsets %" PRIu64 " to %" PRIu64 " are damaged (positions %" PRIu64 " to %" PRIu64 ")",
 		        check_log_name(c, run->log), run->first_offset, run->end_offset - 1, run->first_position,
 		        run->end_position - 1);
@@ -155,17 +226,29 @@ int check_run_lost(struct check *c, const struct run_entry *run)
 	return 0;
 }
 
-void check_ends(struct check *c)
+int check_ends(struct check *c)
 {
+	struct range *holes, *moved;
+	size_t count;
+
 	for (size_t k = 0; k < c->seen_count; k++) {
 		const struct seen_log *s = &c->seen[k];
 		const struct image_log *l = image_log(&c->image, s->id);
 
-		if (l != NULL && l->end_position > s->position && l->end_offset > s->offset)
-			tell_missing(c, s->id, s->position, l->end_position, s->offset, l->end_offset);
-		else if (l == NULL && !s->ended && c->whole)
+		if (l != NULL && l->end_position > s->position &&
+		    range_add(&c->holes, &(struct range){s->id, s->position, l->end_position, s->offset, l->end_offset}) < 0)
+			return SHMQ_ENOMEM;
+		if (l == NULL && !s->ended && c->whole)
 			PROBLEM(c, s->id.topic, "%s: has messages, but what it is has been lost", check_log_name(c, s->id));
 	}
+	holes = (struct range *)(void *)c->holes.data;
+	moved = (struct range *)(void *)c->moved.data;
+	count = c->moved.used / sizeof *moved;
+	if (count > 0)
+		qsort(moved, count, sizeof *moved, range_order);
+	for (size_t k = 0; k < c->holes.used / sizeof *holes; k++)
+		tell_hole(c, holes[k], moved, count);
+	return 0;
 }
 
 /* ---- frames ------------------------------------------------------------------------- */
@@ -275,7 +358,9 @@ static int check_record(struct check *c, const struct segment_info *s, const str
 	case RECORD_MOVED:
 		check_frames(c, s, r, at + sizeof *r);
 		e = note_run(runs, r, at + sizeof *r);
-		return e == 0 && r->type == RECORD_RUN ? log_goes_on(c, s, at, r, r->b, r->d) : e;
+		if (e == 0 && r->type == RECORD_MOVED)
+			return range_add(&c->moved, &(struct range){r->log, r->a, r->b, r->c, r->d});
+		return e == 0 ? log_goes_on(c, s, at, r, r->b, r->d) : e;
 	case RECORD_LOST:
 		REMARK(c, r->log.topic, "%s: offsets %" PRIu64 " to %" PRIu64 " were damaged in memory before they could be written",
 		       check_log_name(c, r->log), r->c, r->d - 1);

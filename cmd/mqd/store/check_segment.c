@@ -130,7 +130,7 @@ static int rot(struct segment_check *k, uint64_t from, uint64_t to, uint64_t exp
 		uint64_t at = (uint64_t)k->entries[i].at * RECORD_ALIGN;
 
 		if (at >= from && at < to)
-			e = check_run_lost(k->c, &k->entries[i]);
+			e = check_run_lost(k->c, s, &k->entries[i]);
 	}
 	return e;
 }
