@@ -151,7 +151,7 @@ $(B)/unit/group_races_test $(B)/unit/group_edges_test: UNIT_WRAP := \
 $(B)/unit/settle_test: UNIT_WRAP := -Wl,--wrap=intent_write,--wrap=ring_link_at,--wrap=ring_linked
 # A disk in memory, for what is tested with crashes.
 SIMDISK_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/simdisk/*.c))
-SIMDISK_TESTS := sim_test sim_walk_test
+SIMDISK_TESTS := sim_test sim_walk_test store_flip_test
 $(SIMDISK_OBJ) $(SIMDISK_TESTS:%=$(B)/tests/unit/%.o): BASE += -Itests/simdisk -Itests/fuzz -Icmd/mqd/store
 $(SIMDISK_TESTS:%=$(B)/unit/%): $(SIMDISK_OBJ)
 # A kernel and a disk that refuse, and the last entry of the ring.

@@ -92,6 +92,20 @@ bool daemon_runs(const struct daemon *d)
 	return id != 0 && session_alive(d->sessions, id);
 }
 
+#define READY_LOOKS 3000 /* of 10 ms */
+
+bool daemon_is_ready(const struct daemon *d)
+{
+	for (int looks = 0; looks < READY_LOOKS; looks++) {
+		if (load_acquire(&d->file->state) != DAEMON_STARTING) /* stored pairs written */
+			return true;
+		if (!daemon_runs(d))
+			return false;
+		usleep(10000);
+	}
+	return false;
+}
+
 /* Whether a process is stopped by a signal, as /proc says. */
 static bool is_stopped(unsigned pid)
 {

@@ -37,6 +37,9 @@ int daemon_store(struct error *e, struct daemon *d, struct store_place *out);
 /* False: it does not run. (It may be stopped, or the disk stand still: daemon_describe().) */
 bool daemon_runs(const struct daemon *d);
 
+/* Waits a while for one that is still reading its store. False: it is yet, or has ended meanwhile. */
+bool daemon_is_ready(const struct daemon *d);
+
 /* What it is, or does, in words, for who waits for it: "mqd (pid 17), which is stopped". True: it is told at once, for nothing
  * comes by itself. */
 bool daemon_describe(const struct daemon *d, char *text, size_t bytes);

@@ -120,6 +120,21 @@ uint64_t durable_gaps_between(const struct durable *d, uint64_t from, uint64_t t
 	return sum;
 }
 
+uint64_t durable_back(const struct durable *d, uint64_t offset, uint64_t count)
+{
+	for (uint64_t i = gap_count(d); i-- > 0 && count > 0;) {
+		struct offset_gap g = d->gaps[i];
+
+		if (g.to > offset)
+			continue;
+		if (offset - g.to >= count)
+			break;
+		count -= offset - g.to; /* what is behind this gap is not enough */
+		offset = g.from;
+	}
+	return offset > count ? offset - count : 0;
+}
+
 /* ---- the table ---------------------------------------------------------------------- */
 
 static uint64_t key_of(const struct stored_entry *s, enum stored_by by)

@@ -47,6 +47,9 @@ bool durable_in_gap(const struct durable *d, uint64_t offset, uint64_t *to);
 /* How many offsets from <= o < to no message has. */
 uint64_t durable_gaps_between(const struct durable *d, uint64_t from, uint64_t to);
 
+/* The offset of the message that comes `count` before the one at `offset`; 0 when there are not so many. */
+uint64_t durable_back(const struct durable *d, uint64_t offset, uint64_t count);
+
 /* What the table is searched by. */
 enum stored_by { STORED_BY_POSITION, STORED_BY_OFFSET, STORED_BY_TIME };
 

@@ -343,7 +343,8 @@ const unsigned char *columns_meta(const struct columns *c, enum meta_type type, 
 		if (n > c->meta_bytes - at)
 			return NULL;
 		if (is == (uint32_t)type && n >= least) {
-			*bytes = n;
+			if (bytes != NULL)
+				*bytes = n;
 			return c->meta + at;
 		}
 		n = ALIGN_UP(n, 4);

@@ -105,7 +105,7 @@ struct columns {
 	uint32_t meta_bytes;
 };
 
-/* The first item of a type: its data, of at least `least` bytes (*bytes: all of them); NULL when there is
+/* The first item of a type: its data, of at least `least` bytes (*bytes, if asked: all of them); NULL when there is
  * none. Not aligned. */
 const unsigned char *columns_meta(const struct columns *c, enum meta_type type, size_t least, uint32_t *bytes);
 

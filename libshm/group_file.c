@@ -228,7 +228,7 @@ struct window_place group_place(const struct log *l, uint64_t head, const struct
 	case SHMQ_SEEK_OFFSET:
 		wanted = to->value;
 		if (to->kind == SHMQ_SEEK_LAST)
-			wanted = wanted > known.offset ? 0 : known.offset - wanted;
+			wanted = log_back(l, known.offset, wanted);
 		position = wanted >= known.offset ? known.position
 		                                  : log_search(l, head, known.position, false, wanted);
 		break;
@@ -441,7 +441,7 @@ static uint64_t group_hash(const struct group_file *f)
 }
 
 static int group_file_make(struct group *g, const struct group_config *config, uint64_t incarnation,
-                           struct log_base base)
+                           struct log_base base, uint64_t returns_floor)
 {
 	unsigned words = returns_slots(&config->o);
 	struct error *e = &g->q->error;
@@ -466,14 +466,14 @@ static int group_file_make(struct group *g, const struct group_config *config, u
 	store_relaxed(&f->used_ms, clock_ns(CLOCK_BOOTTIME) / 1000000);
 	store_relaxed(&f->current, incarnation);
 	store_relaxed(&f->returns_head.head, word_of(0, base.position));
-	store_relaxed(&f->returns.base, base.offset);
-	store_relaxed(&f->returns.floor_hint, base.offset);
+	store_relaxed(&f->returns.base, returns_floor);
+	store_relaxed(&f->returns.floor_hint, returns_floor);
 	file_name(name, g->number, NULL, 0);
 	return file_publish(e, &a, name);
 }
 
 int group_files_make(struct group *g, const struct group_config *config, uint64_t incarnation,
-                     const struct window_place *places)
+                     const struct window_place *places, uint64_t returns_floor)
 {
 	struct log_base base = {0};
 	int r;
@@ -496,7 +496,7 @@ int group_files_make(struct group *g, const struct group_config *config, uint64_
 	if (r == 0)
 		r = returns_make(g, config, base);
 	if (r == 0)
-		r = group_file_make(g, config, incarnation, base);
+		r = group_file_make(g, config, incarnation, base, returns_floor);
 	g->config = (struct group_config){0};
 	return r;
 }

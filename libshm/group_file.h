@@ -56,10 +56,11 @@ int group_options_check(struct error *e, const struct shmq_group_options *in, st
 /* Where a seek leads in a log of which nothing at or above `head` vanishes. */
 struct window_place group_place(const struct log *l, uint64_t head, const struct shmq_seek *to);
 
-/* Makes the files of group `number`, its windows first, group.L last; places: one per partition. 0, or an error: then some may
+/* Makes the files of group `number`, its windows first, group.L last; places: one per partition; returns_floor: the
+ * offset of its first returned message. 0, or an error: then some may
  * be there. */
 int group_files_make(struct group *g, const struct group_config *config, uint64_t incarnation,
-                     const struct window_place *places);
+                     const struct window_place *places, uint64_t returns_floor);
 
 /* Makes only group.L.window.I. 0, SHMQ_EEXIST, or an error. */
 int group_windows_make(struct group *g, uint64_t incarnation, const struct window_place *places);

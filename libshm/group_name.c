@@ -231,7 +231,7 @@ static int make_once(struct group *g, const char *name, const struct group_confi
 		r = place_partition(g, &reader, p, from, &places[p], &kicked);
 	incarnation = first_incarnation(reader.word);
 	if (r == 0 && !kicked)
-		r = group_files_make(g, config, incarnation, places);
+		r = group_files_make(g, config, incarnation, places, 0);
 	if (r == 0 && !kicked) {
 		others_free(g, hash);
 		r = name_stands(g, name, hash);
@@ -269,6 +269,7 @@ int group_make(struct group *g, const char *name, const struct group_config *con
 		r = group_file_open(g, true);
 	if (r == 0)
 		r = group_rest_open(g);
+	topic_mark_acked(&g->topic);
 	return r;
 }
 
@@ -295,6 +296,7 @@ void group_end_finish(struct group *g)
 	if (reader_word_state(w) == READER_GROUP && reader_word_group(w) == g->number)
 		reader_free(&g->topic.readers, g->reader, w);
 	group_files_remove(&g->topic, g->number);
+	topic_mark_acked(&g->topic);
 	bell_ring(&g->topic.bell->arrived);
 	bell_ring(&g->topic.bell->room);
 }

@@ -21,6 +21,7 @@ void group_tell(struct group *g)
 {
 	fetch_add_seq(&g->file->returned, 1); /* tell:sleep */
 	bell_ring(&g->topic.bell->arrived);
+	topic_mark_acked(&g->topic);
 }
 
 /* ---- the table ---------------------------------------------------------------------- */

@@ -27,14 +27,15 @@ void past_detach(struct log *l)
 	l->past = NULL;
 }
 
+static uint64_t past_low(const struct past *p)
+{
+	return load_acquire(&p->durable.line->low_position); /* stored pairs written */
+}
+
 uint64_t log_first(const struct log *l, uint64_t near)
 {
-	uint64_t head = ring_head(l, near), low;
-
-	if (l->past == NULL)
-		return head;
-	low = load_acquire(&l->past->durable.line->low_position); /* stored pairs written */
-	return low < head ? low : head;
+	/* What was let go may stand in memory yet: a purge. */
+	return l->past != NULL ? past_low(l->past) : ring_head(l, near);
 }
 
 uint64_t log_count(const struct log *l, uint64_t from, uint64_t to)
@@ -42,6 +43,13 @@ uint64_t log_count(const struct log *l, uint64_t from, uint64_t to)
 	if (from >= to)
 		return 0;
 	return to - from - (l->past != NULL ? durable_gaps_between(&l->past->durable, from, to) : 0);
+}
+
+uint64_t log_back(const struct log *l, uint64_t offset, uint64_t count)
+{
+	if (l->past != NULL)
+		return durable_back(&l->past->durable, offset, count);
+	return offset > count ? offset - count : 0;
 }
 
 static int place_of(struct error *e, const struct past *p, struct store_place *place)
@@ -52,7 +60,7 @@ static int place_of(struct error *e, const struct past *p, struct store_place *p
 int log_read(struct error *e, const struct log *l, uint64_t *position, struct words *ws, struct copy *c)
 {
 	struct past *p = l->past;
-	int r = ring_read(e, l, *position, ws, c);
+	int r = p != NULL && *position < past_low(p) ? SHMQ_OVERRUN : ring_read(e, l, *position, ws, c);
 
 	for (int looks = 0; r == SHMQ_OVERRUN && p != NULL && looks < LOOKS; looks++) {
 		struct store_place place;
@@ -72,7 +80,7 @@ int log_read(struct error *e, const struct log *l, uint64_t *position, struct wo
 int log_peek(struct error *e, const struct log *l, uint64_t position, struct frame *out)
 {
 	struct past *p = l->past;
-	int r = ring_peek(e, l, position, out);
+	int r = p != NULL && position < past_low(p) ? SHMQ_OVERRUN : ring_peek(e, l, position, out);
 
 	for (int looks = 0; r == SHMQ_OVERRUN && p != NULL && looks < LOOKS; looks++) {
 		struct store_place place;

@@ -30,6 +30,9 @@ int log_peek(struct error *e, const struct log *l, uint64_t position, struct fra
 /* How many messages have offsets from <= o < to. */
 uint64_t log_count(const struct log *l, uint64_t from, uint64_t to);
 
+/* The offset of the message that comes `count` before the one at `offset`. */
+uint64_t log_back(const struct log *l, uint64_t offset, uint64_t count);
+
 /* The first position that is still there. */
 uint64_t log_first(const struct log *l, uint64_t near);
 

@@ -176,7 +176,7 @@ int group_revive(struct group *g, const char *name, uint64_t number, uint64_t in
 		return fail(e, SHMQ_ESYSTEM, "group %s: made by another, too", name);
 	r = durable_revive(e, g->topic.dirfd, g->topic.number, (uint32_t)number, 1, returns);
 	if (r == 0)
-		r = group_files_make(g, config, incarnation, places);
+		r = group_files_make(g, config, incarnation, places, returns_floor);
 	if (r == 0)
 		r = group_file_open(g, true);
 	if (r == 0)
@@ -185,7 +185,6 @@ int group_revive(struct group *g, const char *name, uint64_t number, uint64_t in
 		return r;
 	(void)created_ns; /* of memory: when it was made here */
 	store_relaxed(&g->file->paused, paused); /* relaxed: nobody can find it yet */
-	store_relaxed(&g->file->returns.floor_hint, returns_floor);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* seek.c - where a subscriber begins and ends. */
 #include "consume.h"
+#include "past.h"
 #include "search.h"
 
 static void seek_from(struct shmq_sub *s, struct track *t, uint64_t base, uint64_t end,
@@ -20,7 +21,7 @@ static void seek_from(struct shmq_sub *s, struct track *t, uint64_t base, uint64
 		t->position = log_search_time(&t->log, base, end, value);
 		break;
 	case SHMQ_SEEK_LAST:
-		value = value > known->offset ? 0 : known->offset - value;
+		value = log_back(&t->log, known->offset, value);
 		/* fallthrough */
 	case SHMQ_SEEK_OFFSET:
 		t->from_offset = value;
@@ -54,7 +55,7 @@ static void seek_until(struct shmq_sub *s, struct track *t, uint64_t base, uint6
 		t->until_position = log_search_time_end(&t->log, base, end, value);
 		break;
 	case SHMQ_SEEK_LAST:
-		t->until_offset = value > known->offset ? 0 : known->offset - value;
+		t->until_offset = log_back(&t->log, known->offset, value);
 		break;
 	case SHMQ_SEEK_OFFSET:
 		t->until_offset = value;

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "frame.h"
 #include "past.h"
+#include "sync.h"
 #include "reclaim.h"
 #include "topic.h"
 #include "topic_check.h"
@@ -84,7 +85,7 @@ static int storage_choose(shmq *q, const char *name, struct shmq_topic_options *
 		            "topic %s: one on disk keeps what it has, and cannot drop the oldest when the disk does not keep "
 		            "up: full is block or reject (what is old goes by retention)",
 		            name);
-	if (daemon_runs(&q->daemon))
+	if (daemon_runs(&q->daemon) && daemon_is_ready(&q->daemon))
 		return 0;
 	snprintf(what, sizeof what, "topic %s is not there, and not made", name);
 	return daemon_absent(&q->error, &q->daemon, what);
@@ -148,6 +149,7 @@ static int delete_finish(shmq *q, const char *name, int r, uint64_t number)
 	} else if (r == 0) {
 		topic_find(q, name, &t); /* does the rest */
 	}
+	topic_mark(q->broker, &q->broker->linked, number); /* mqd has it in its store, or not */
 	/* A sweep looks at every topic: who deletes many sweeps for the first ones, then now and then. */
 	if (r == SHMQ_ENOENT || q->deletes++ < 8 || q->deletes % 64 == 0)
 		topic_sweep(q);
@@ -224,7 +226,38 @@ static void ground_of(struct topic *t, struct log *l, struct ground *g)
 
 /* Links an empty frame that says PURGE and moves head onto it. The newest frame stays for the next
  * base; readers that find head ahead of them at such a frame step over what is gone. */
-static int purge_log(struct topic *t, struct log *l, uint64_t *purged)
+/* Until mqd has written the purge, and readers find what is before it gone. */
+static bool purge_written(struct sync_wait *w)
+{
+	const uint64_t *ends = w->context;
+
+	for (unsigned p = 0; p < w->topic->options.partitions; p++) {
+		struct durable d = topic_durable(w->topic, p);
+
+		if (ends[p] > load_acquire(&d.line->low_position) + 1) /* stored pairs written */
+			return false;
+	}
+	return true;
+}
+
+static void purge_mark(struct sync_wait *w)
+{
+	topic_mark_linked(w->topic);
+}
+
+static int purge_wait(struct topic *t, uint64_t *ends)
+{
+	struct sync_wait w = {
+	        .topic = t, .context = ends, .done = purge_written, .mark = purge_mark, .wait_ns = SHMQ_FOREVER};
+	int r;
+
+	do
+		r = sync_for(&w);
+	while (r == SHMQ_INTERRUPTED);
+	return r;
+}
+
+static int purge_log(struct topic *t, struct log *l, uint64_t *purged, uint64_t *behind)
 {
 	struct error *e = &t->q->error;
 	struct holder holder;
@@ -239,32 +272,36 @@ static int purge_log(struct topic *t, struct log *l, uint64_t *purged)
 		return 0;
 	ground_of(t, l, &g);
 	do {
-		r = ring_peek(e, l, ring_head(l, end), &first);
+		r = log_peek(e, l, log_first(l, end), &first);
 	} while (r == SHMQ_OVERRUN);
 	if (r != 0) /* damaged: how many go cannot be told */
 		first = (struct frame){.offset = UINT64_MAX};
 	r = ground_take(e, &g, end, sizeof *f, &hold, &holder);
-	if (r == SHMQ_FULL) { /* room comes from what is purged; the newest stays for the next base */
+	if (r == SHMQ_FULL && !topic_on_disk(t)) { /* room comes from what is purged; the newest stays for the next base */
 		ground_force(&g, end - 1);
 		r = ground_take(e, &g, end, sizeof *f, &hold, &holder);
 	}
 	if (r == SHMQ_FULL)
-		return fail(e, SHMQ_ESYSTEM, "topic %s: all its memory is held by publishers; try again",
-		            t->name);
+		return fail(e, SHMQ_ESYSTEM, "topic %s: all its memory is held by publishers%s; try again", t->name,
+		            topic_on_disk(t) ? ", or not written to disk yet" : "");
 	if (r != 0)
 		return r;
 	f = frame_seal_empty(l->pool + hold_at(&hold), FRAME_PURGE);
 	do {
 		r = ring_link(e, l, &tail, f, hold_at(&hold) / FRAME_ALIGN, clock_ns(CLOCK_REALTIME));
-		if (r == SHMQ_FULL)
+		if (r == SHMQ_FULL && topic_on_disk(t))
+			usleep(1000); /* mqd makes room */
+		else if (r == SHMQ_FULL)
 			ground_force(&g, tail.position - 1);
 	} while (r == SHMQ_FULL);
 	if (r == 0) {
 		hold.used += sizeof *f;
 		hold.own_end = tail.position;
-		ground_force(&g, tail.position - 1);
+		*behind = tail.position;
+		if (!topic_on_disk(t)) /* else mqd lets go what is before it, when it has written it */
+			ground_force(&g, tail.position - 1);
 		if (first.offset != UINT64_MAX)
-			*purged += tail.offset - first.offset;
+			*purged += log_count(l, first.offset, tail.offset);
 	}
 	extent_leave(l, t->q->session.id, &hold);
 	return r;
@@ -272,7 +309,7 @@ static int purge_log(struct topic *t, struct log *l, uint64_t *purged)
 
 int shmq_topic_purge(shmq *q, const char *name, uint64_t *purged)
 {
-	uint64_t count = 0;
+	uint64_t count = 0, ends[SHMQ_PARTITIONS_MAX] = {0};
 	struct topic t;
 	int r = broker_check(q, true);
 
@@ -286,10 +323,15 @@ int shmq_topic_purge(shmq *q, const char *name, uint64_t *purged)
 		if (!topic_log_made(&t, p))
 			continue;
 		r = topic_log_open(&t, p, true, &l);
+		if (r == 0 && topic_on_disk(&t)) /* its past is looked at, too */
+			r = past_attach(&q->error, &l, &q->daemon, topic_durable(&t, p),
+			                (struct log_id){.topic = t.number, .partition = p});
 		if (r == 0)
-			r = purge_log(&t, &l, &count);
+			r = purge_log(&t, &l, &count, &ends[p]);
 		log_close(&l);
 	}
+	if (r == 0 && topic_on_disk(&t))
+		r = purge_wait(&t, ends);
 	bell_ring(&t.bell->arrived);
 	bell_ring(&t.bell->room);
 	topic_close(&t);
@@ -326,6 +368,7 @@ int shmq_topic_repair(shmq *q, const char *name)
 	if (r < 0)
 		return r;
 	r = topic_end(q, t.number, topic_moved(next));
+	topic_mark(q->broker, &q->broker->linked, t.number);
 	if (r < 0) {
 		topic_remove(q, next);
 		if (r == SHMQ_EEXIST || r == SHMQ_ENOENT)
