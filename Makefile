@@ -201,8 +201,12 @@ storm: $(B)/tests/storm/storm
 	$< --seconds $(or $(RUN_SECONDS),12)
 unit: $(UNIT:%=$(B)/unit/%)
 	@set -e; for t in $^; do echo "# $$t"; $$t; done
-bats: all
+bats: all build/no_uring
 	bats tests
+# A launcher for tests: io_uring is refused to what it starts.
+build/no_uring: tests/no_uring.c
+	@mkdir -p $(@D)
+	$(COMPILE) -o $@ $<
 models:
 	tests/model/run
 ifeq (x86_64,$(MACHINE))
