@@ -5,6 +5,7 @@
 # make fuzz       damage what is in shared memory, and input, under AddressSanitizer (part of check)
 # make threads    the lock-free core as threads, under ThreadSanitizer (part of check)
 # make storm      processes killed and stopped all the time, counted from outside (part of check)
+# make simdisk  the store on a simulated disk that crashes at any operation (part of check)
 # make soak       more of it: loops, pairs of stops, larger models
 # make bench      measure against pipes and other brokers; make bench-deps installs those
 # make install    into PREFIX (/usr/local), under DESTDIR
@@ -81,7 +82,7 @@ $(COMMON): $(COMMON_OBJ)
 STORE_SRC := $(wildcard cmd/mqd/store/*.c)
 STORE_OBJ := $(STORE_SRC:%.c=$(B)/%.o)
 STORE_LIBS := -l:liburing.a
-$(STORE_OBJ) $(B)/tests/unit/%.o $(B)/cmd/mqd/serve.o: BASE += -Icmd/mqd/store
+$(STORE_OBJ) $(B)/tests/unit/%.o $(B)/cmd/mqd/serve.o $(B)/cmd/mqd/check.o: BASE += -Icmd/mqd/store
 # mqd is one side of the protocol: it sees the library from inside.
 mqd_OBJ := $(STORE_OBJ) $(LIB_OBJ)
 mqd_LIBS := $(STORE_LIBS)
@@ -154,6 +155,13 @@ SIMDISK_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/simdisk/*.c))
 SIMDISK_TESTS := sim_test sim_walk_test store_flip_test
 $(SIMDISK_OBJ) $(SIMDISK_TESTS:%=$(B)/tests/unit/%.o): BASE += -Itests/simdisk -Itests/fuzz -Icmd/mqd/store
 $(SIMDISK_TESTS:%=$(B)/unit/%): $(SIMDISK_OBJ)
+# The store on it: crashed at any operation.
+SIMRUN_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/simdisk/run/*.c))
+$(SIMRUN_OBJ): BASE += -Itests/simdisk -Itests/fuzz -Itests/unit -Icmd/mqd/store
+SIMRUN_WRAP := -Wl,--wrap=clock_gettime,--wrap=usleep,--wrap=getrandom \
+        -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
+$(B)/tests/simdisk/simdisk: $(SIMRUN_OBJ) $(SIMDISK_OBJ) $(STORE_OBJ) $(LIB_OBJ)
+	$(LINK) $(SIMRUN_WRAP) -o $@ $^ $(STORE_LIBS)
 # A kernel and a disk that refuse, and the last entry of the ring.
 $(B)/unit/io_test $(B)/unit/io_open_test: UNIT_WRAP := -Wl,--wrap=pread,--wrap=pwrite,--wrap=pwritev2,--wrap=fdatasync,--wrap=fallocate \
         -Wl,--wrap=io_uring_submit,--wrap=io_uring_queue_init_params
@@ -186,10 +194,10 @@ $(B)/tests/storm/storm: $(STORM_OBJ) $(LIB)
 $(B)/tests/storm/%.o: BASE += -Itests/unit -Itests/fuzz
 
 .SECONDARY:
-.PHONY: check unit bats models step fuzz threads storm soak
+.PHONY: check unit bats models step fuzz threads storm simdisk soak
 check: check-deps
 	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory unit bats models step fuzz threads storm
+	@$(MAKE) --no-print-directory unit bats models step fuzz threads storm simdisk
 fuzz:
 	@$(MAKE) --no-print-directory $(ASAN) build/asan/tests/fuzz/fuzz
 	build/asan/tests/fuzz/fuzz --seconds $(or $(RUN_SECONDS),15)
@@ -199,22 +207,28 @@ threads: $(B)/tests/threads/threads
 	build/tsan/tests/threads/threads --seconds $(or $(RUN_SECONDS),10)
 storm: $(B)/tests/storm/storm
 	$< --seconds $(or $(RUN_SECONDS),12)
+simdisk: $(B)/tests/simdisk/simdisk
+	$< --seconds $(or $(RUN_SECONDS),20)
 unit: $(UNIT:%=$(B)/unit/%)
 	@set -e; for t in $^; do echo "# $$t"; $$t; done
-bats: all
+bats: all build/no_uring
 	bats tests
+# A launcher for tests: io_uring is refused to what it starts.
+build/no_uring: tests/no_uring.c
+	@mkdir -p $(@D)
+	$(COMPILE) -o $@ $<
 models:
 	tests/model/run
 ifeq (x86_64,$(MACHINE))
 step: $(B)/tests/step/step
 	$<
 soak: $(B)/tests/step/step
-	$(MAKE) fuzz threads storm RUN_SECONDS=600
+	$(MAKE) fuzz threads storm simdisk RUN_SECONDS=600
 	$< --soak
 	tests/model/run soak
 else
 soak:
-	$(MAKE) fuzz threads storm RUN_SECONDS=600
+	$(MAKE) fuzz threads storm simdisk RUN_SECONDS=600
 step:
 	@echo "the step harness runs on x86-64 only: skipped"
 endif

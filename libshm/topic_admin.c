@@ -123,8 +123,11 @@ int shmq_topic_create(shmq *q, const char *name, const struct shmq_topic_options
 		r = number == 0 ? topic_make(q, name, &o, 0, &number) : 0;
 		if (r == 0)
 			r = registry_enter(q, name, number);
-		if (r == 0)
+		if (r == 0) {
+			if (o.storage == SHMQ_STORAGE_DISK)
+				topic_mark(q->broker, &q->broker->linked, number); /* it is there, with these options */
 			return 0;
+		}
 		if (r == SHMQ_EEXIST)
 			r = 0;
 	}

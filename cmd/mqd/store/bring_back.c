@@ -30,6 +30,9 @@ static int gap_describe(const struct image_log *l, uint64_t pool_bytes, struct c
 	return record_add(out, RECORD_GAP, l->id, at, NULL, 0);
 }
 
+/* Return logs go on where they end. Nobody but the group reads them, and nothing durable speaks of a row that is not: so
+ * an offset of one can be used again. Their window reaches W offsets from the oldest dead letter on, which may stay for
+ * ever: behind a gap nothing could be put there any more. */
 int gaps_describe(const struct image *i, struct column *out)
 {
 	int r = 0;
@@ -39,8 +42,6 @@ int gaps_describe(const struct image *i, struct column *out)
 
 		for (unsigned p = 0; p < t->r.partitions && r == 0; p++)
 			r = gap_describe(&t->logs[p], t->r.pool_bytes, out);
-		for (size_t g = 0; g < t->group_count && r == 0; g++)
-			r = gap_describe(&t->groups[g]->returns, 1ULL << 30, out);
 	}
 	return r;
 }
