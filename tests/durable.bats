@@ -177,7 +177,7 @@ teardown() {
 	lose_memory
 	start_mqd
 	[ "$(mqdlq count t)" -eq 2 ]
-	[ "$(left g t | tr ' ' '\n' | sort | tr '\n' ' ')" = " 1 7 " ] || [ "$(left g t)" = "1 7 " ]
+	[ "$(left g t | xargs -n 1 | sort | xargs)" = "1 7" ]
 	mqsub -q -g g -e -a disk t >/dev/null
 	mqdlq drop --all -y t 2>/dev/null
 	mqsub -q -g other -e -a disk t >/dev/null
