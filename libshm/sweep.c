@@ -81,7 +81,7 @@ static bool look_at(struct shmq_group *c, struct lane *l, uint64_t offset, bool 
 
 int lane_sweep(struct shmq_group *c, struct lane *l, bool free_too)
 {
-	uint64_t limit, now = boot_ms(), floor, hint = claim_look(&l->window);
+	uint64_t limit, now = boot_ms(), floor, word, hint = claim_look(&l->window);
 	int r = l->ended ? SHMQ_EMPTY : lane_open_log(c, l);
 
 	if (r == SHMQ_EMPTY || r == SHMQ_ECORRUPT) /* that: said by who takes from it */
@@ -94,6 +94,12 @@ int lane_sweep(struct shmq_group *c, struct lane *l, bool free_too)
 	limit = lane_limit(c, l);
 	floor = window_advance(&l->window, limit);
 	for (uint64_t o = floor; o < limit; o++) {
+		enum word_says says = window_look(&l->window, o, &word);
+
+		if ((says == SAYS_FREE || says == SAYS_BEYOND) && window_in_gap(&l->window, o, &o)) {
+			o--; /* no message has these */
+			continue;
+		}
 		if (l->found_count == FOUND_MAX) {
 			c->sweep_cut = true;
 			break;
@@ -155,6 +161,10 @@ bool lane_is_done(struct shmq_group *c, struct lane *l)
 
 		if (says == SAYS_DONE || says == SAYS_BELOW)
 			continue;
+		if (says != SAYS_HELD && window_in_gap(&l->window, o, &o)) {
+			o--; /* nothing to wait for, though the floor has not come to it, or nobody has moved it since */
+			continue;
+		}
 		if (says != SAYS_HELD || word_state(word) == WORD_WAITING)
 			return false;
 		if (!word_is_held(word) || word_low(word) == lives)
