@@ -82,7 +82,7 @@ $(COMMON): $(COMMON_OBJ)
 STORE_SRC := $(wildcard cmd/mqd/store/*.c)
 STORE_OBJ := $(STORE_SRC:%.c=$(B)/%.o)
 STORE_LIBS := -l:liburing.a
-$(STORE_OBJ) $(B)/tests/unit/%.o $(B)/cmd/mqd/serve.o: BASE += -Icmd/mqd/store
+$(STORE_OBJ) $(B)/tests/unit/%.o $(B)/cmd/mqd/serve.o $(B)/cmd/mqd/check.o: BASE += -Icmd/mqd/store
 # mqd is one side of the protocol: it sees the library from inside.
 mqd_OBJ := $(STORE_OBJ) $(LIB_OBJ)
 mqd_LIBS := $(STORE_LIBS)
@@ -158,7 +158,7 @@ $(SIMDISK_TESTS:%=$(B)/unit/%): $(SIMDISK_OBJ)
 # The store on it: crashed at any operation.
 SIMRUN_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/simdisk/run/*.c))
 $(SIMRUN_OBJ): BASE += -Itests/simdisk -Itests/fuzz -Itests/unit -Icmd/mqd/store
-SIMRUN_WRAP := -Wl,--wrap=clock_gettime,--wrap=usleep,--wrap=getrandom \
+SIMRUN_WRAP := -Wl,--wrap=clock_gettime,--wrap=usleep,--wrap=getrandom,--wrap=bell_sleep \
         -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 $(B)/tests/simdisk/simdisk: $(SIMRUN_OBJ) $(SIMDISK_OBJ) $(STORE_OBJ) $(LIB_OBJ)
 	$(LINK) $(SIMRUN_WRAP) -o $@ $^ $(STORE_LIBS)
@@ -211,8 +211,12 @@ simdisk: $(B)/tests/simdisk/simdisk
 	$< --seconds $(or $(RUN_SECONDS),20)
 unit: $(UNIT:%=$(B)/unit/%)
 	@set -e; for t in $^; do echo "# $$t"; $$t; done
-bats: all
+bats: all build/no_uring
 	bats tests
+# A launcher for tests: io_uring is refused to what it starts.
+build/no_uring: tests/no_uring.c
+	@mkdir -p $(@D)
+	$(COMPILE) -o $@ $<
 models:
 	tests/model/run
 ifeq (x86_64,$(MACHINE))

@@ -64,6 +64,7 @@ static const struct command {
 #define NOUN(NAME, word, help) {{"mqd", word}, help, NULL, mqd_defs, COUNT(mqd_defs), ALL},
 #define VERB(NOUN, NAME, noun, word, operands, takes, help)                                        \
 	{{"mqd", noun, word}, help, operands, mqd_defs, COUNT(mqd_defs), takes},
+#define WORD(NAME, word, operands, takes, help) {{"mqd", word}, help, operands, mqd_defs, COUNT(mqd_defs), takes},
 #include "mqd_verbs.def"
 #undef TAKES
     {{"mqdlq"}, NULL, NULL, mqdlq_defs, COUNT(mqdlq_defs), ALL},

@@ -33,7 +33,8 @@ int shmq_group_sync(shmq_group *c, int64_t wait_ns)
 	if (r < 0)
 		return r;
 	if (w->start_ns == 0) {
-		fence_seq(); /* what was acked comes before */
+		topic_mark_acked(&c->g.topic); /* before the round is chosen: one that begins behind this looks at it */
+		fence_seq();
 		w->round = load_seq(&q->daemon.file->rounds_begun) + 1; /* stored pairs written */
 	}
 	w->topic = &c->g.topic;

@@ -125,12 +125,12 @@ int ordered_next(struct shmq_group *c, struct lane *l, struct shmq_delivery *d)
 		l->cursor = window_advance(&l->window, limit);
 	while (l->cursor < limit) {
 		uint64_t word;
-		enum word_says says;
+		enum word_says says = window_look(&l->window, l->cursor, &word);
 		int r;
 
-		if (window_in_gap(&l->window, l->cursor, &l->cursor))
+		/* What is in hand keeps the floor from passing the gap. */
+		if ((says == SAYS_FREE || says == SAYS_BEYOND) && window_in_gap(&l->window, l->cursor, &l->cursor))
 			continue;
-		says = window_look(&l->window, l->cursor, &word);
 		if (says == SAYS_BEYOND && window_room(c, l, l->cursor) == 0)
 			return window_full(c, l);
 		if (says == SAYS_DONE || says == SAYS_BELOW || says == SAYS_BEYOND) {

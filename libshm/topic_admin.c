@@ -351,6 +351,11 @@ static int repair_checked(shmq *q, const char *name, struct topic_brief *t)
 	uint64_t offset;
 	int r = topic_find(q, name, t);
 
+	if (r == 0 && t->options.storage == SHMQ_STORAGE_DISK)
+		return fail(&q->error, SHMQ_EINVAL,
+		            "topic %s is on disk: nothing is given up of it. Stop all programs that use %s, remove that directory, "
+		            "and start mqd: it makes memory anew from its store",
+		            name, q->dir);
 	if (r == 0)
 		r = topic_offset_beyond(q, t, &offset); /* the one that counts is taken when it has moved */
 	if (r == 0 && offset > OFFSET_MAX)

@@ -127,13 +127,13 @@ expect_options() {
 
 @test "mqd, mqdlq: commands, verbs, and the options of a verb only" {
 	expect 'mqd ' topic group
-	expect 'mqd topic ' create list show purge repair delete
+	expect 'mqd topic ' create alter list show purge repair delete
 	expect 'mqd topic cr' create
 	expect 'mqd group ' list alter seek pause resume delete
 	expect 'mqd group p' pause
 	expect 'mqdlq ' list show count stats requeue drop export import
 	expect 'mqdlq s' show stats
-	for verb in create list show purge repair delete; do
+	for verb in create alter list show purge repair delete; do
 		expect_options mqd topic "$verb"
 	done
 	for verb in list alter seek pause resume delete; do

@@ -644,5 +644,6 @@ patch() {
 # ---- the manual ----
 
 @test "the examples of the manual print what they should" {
+	cd "$BATS_TEST_TMPDIR"
 	run_examples "$BATS_TEST_DIRNAME/../man/mqd.8"
 }

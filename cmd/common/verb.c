@@ -32,7 +32,7 @@ const char *verb_words(const struct verb_def *verbs, size_t n, const char *noun)
 
 	words.len = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (noun && strcmp(verbs[i].noun, noun) != 0)
+		if (noun && (!verbs[i].noun || strcmp(verbs[i].noun, noun) != 0))
 			continue;
 		if (words.len)
 			bytes_text(&words, ", ");

@@ -25,6 +25,7 @@ static const char *const nouns[] = {
 static const struct verb_def verbs[] = {
 #define VERB(NOUN, NAME, noun, word, operands, takes, help)                                        \
 	{noun, word, "mqd " noun " " word, "[options]" operands, help, takes},
+#define WORD(NAME, word, operands, takes, help) {NULL, word, "mqd " word, "[options]" operands, help, takes},
 #include "mqd_verbs.def"
 };
 
@@ -32,11 +33,12 @@ static const struct opt_tool mqd_tool = {
     .name = "mqd",
     .usage = "[options]"
 #define VERB(NOUN, NAME, noun, word, operands, takes, help) "\n" noun " " word " [options]" operands
+#define WORD(NAME, word, operands, takes, help)             "\n" word " [options]" operands
 #include "mqd_verbs.def"
     ,
     .summary = "Without a verb: serve topics on disk until INT or TERM. Else administer topics and "
-	       "their groups; 'mqd topic VERB --help' and 'mqd group VERB --help' list the options "
-	       "of one verb.",
+	       "their groups, or check a store; 'mqd topic VERB --help', 'mqd group VERB --help' and "
+	       "'mqd check --help' list the options of one verb.",
     .defs = all_defs,
     .n = DEF_COUNT,
 };
@@ -54,22 +56,27 @@ static const char *find_noun(const char *word)
 	for (size_t i = 0; i < NOUN_COUNT; i++)
 		if (strcmp(word, nouns[i]) == 0)
 			return nouns[i];
-	opt_usage(&mqd_tool, "unknown command '%s': there are 'mqd topic' and 'mqd group'", word);
+	opt_usage(&mqd_tool, "unknown command '%s': there are 'mqd topic', 'mqd group' and 'mqd check'", word);
 }
 
 /* Options may stand on either side of each word. */
 static enum verb find_verb(struct mqd_args *args, int argc, char **argv)
 {
-	const char *noun = find_noun(argv[optind++]);
-	const char *word;
+	const char *noun, *word;
 
+	for (int v = 0; v < VERB_COUNT; v++)
+		if (verbs[v].noun == NULL && strcmp(argv[optind], verbs[v].word) == 0) {
+			optind++;
+			return (enum verb)v;
+		}
+	noun = find_noun(argv[optind++]);
 	take_options(args, argc, argv);
 	word = argv[optind++];
 	if (!word)
 		opt_usage(&mqd_tool, "'mqd %s' needs a verb: %s", noun,
 			  verb_words(verbs, VERB_COUNT, noun));
 	for (int v = 0; v < VERB_COUNT; v++)
-		if (strcmp(noun, verbs[v].noun) == 0 && strcmp(word, verbs[v].word) == 0)
+		if (verbs[v].noun != NULL && strcmp(noun, verbs[v].noun) == 0 && strcmp(word, verbs[v].word) == 0)
 			return (enum verb)v;
 	opt_usage(&mqd_tool, "unknown verb '%s' of 'mqd %s': there are %s", word, noun,
 		  verb_words(verbs, VERB_COUNT, noun));
@@ -104,7 +111,8 @@ static void check_groups(const struct mqd_args *args)
 
 static void check_topics(const struct mqd_args *args)
 {
-	if (args->name_count == 0 && args->verb != VERB_TOPIC_LIST && args->verb != VERB_GROUP_LIST)
+	if (args->name_count == 0 && args->verb != VERB_TOPIC_LIST && args->verb != VERB_GROUP_LIST &&
+	    args->verb != VERB_CHECK)
 		opt_usage(args->tool, "the name of a topic is missing");
 	if (args->name_count > 0 && args->verb == VERB_TOPIC_LIST)
 		opt_usage(args->tool, "'%s': no operand is expected", args->names[0]);
@@ -133,6 +141,8 @@ static void check_options(const struct mqd_args *args)
 static int run_verb(const struct mqd_args *args)
 {
 	switch (args->verb) {
+	case VERB_CHECK:
+		return check(args);
 	case VERB_TOPIC_CREATE:
 		return topic_create(args);
 	case VERB_TOPIC_ALTER:

@@ -18,6 +18,7 @@ enum {
 
 enum verb {
 #define VERB(NOUN, NAME, ...) VERB_##NOUN##_##NAME,
+#define WORD(NAME, ...)       VERB_##NAME,
 #include "mqd_verbs.def"
 	VERB_COUNT
 };
@@ -55,6 +56,9 @@ int group_alter(const struct mqd_args *args);
 int group_seek(const struct mqd_args *args);
 int group_pause(const struct mqd_args *args); /* pause, resume */
 int group_delete(const struct mqd_args *args);
+
+/* Verifies the store. */
+int check(const struct mqd_args *args);
 
 /* Serves until INT or TERM. */
 int serve(const struct mqd_args *args);

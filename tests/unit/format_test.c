@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * format_test.c - the numbers of shmq-format(5) and of the limits in shmq(7) are those of the code.
+ * format_test.c - the numbers of shmq-format(5), of memory and disk, and of the limits in shmq(7) are those of the code.
  *
  * In the manuals, a comment "table: NAME" stands before each list of numbers. Here the same tables
  * are made from the headers, and compared row by row, in both directions: a row that only one side
@@ -16,6 +16,7 @@
 #include "bell.h"
 #include "group_file.h"
 #include "intent.h"
+#include "journal.h"
 #include "layout.h"
 #include "records_format.h"
 #include "tap.h"
@@ -32,7 +33,7 @@ struct row {
 };
 
 struct rows {
-	struct row row[600];
+	struct row row[1200];
 	size_t n;
 };
 
@@ -87,6 +88,11 @@ static void structures(void)
 	FIELD(struct broker_file, next_number);
 	FIELD(struct broker_file, sessions);
 	FIELD(struct broker_file, names);
+	FIELD(struct broker_file, work);
+	FIELD(struct broker_file, durable);
+	FIELD(struct broker_file, round_wanted);
+	FIELD(struct broker_file, linked);
+	FIELD(struct broker_file, acked);
 	FIELD(struct broker_file, counters);
 	FIELD(struct slot_counters, messages_published);
 	FIELD(struct slot_counters, bytes_published);
@@ -108,10 +114,14 @@ static void structures(void)
 	FIELD(struct topic_file, options.pool_bytes);
 	FIELD(struct topic_file, options.keep_bytes);
 	FIELD(struct topic_file, options.full);
+	FIELD(struct topic_file, options.storage);
 	FIELD(struct topic_file, created_ns);
 	FIELD(struct topic_file, creator);
 	FIELD(struct topic_file, hash);
 	FIELD(struct topic_file, state);
+	FIELD(struct topic_file, retain_ns);
+	FIELD(struct topic_file, retain_bytes);
+	FIELD(struct topic_file, retain_flags);
 	FIELD(struct topic_file, first_offset);
 	FIELD(struct topic_file, name);
 	FIELD(struct bell_file, head);
@@ -122,6 +132,7 @@ static void structures(void)
 	FIELD(struct bell_file, next_group);
 	FIELD(struct bell_file, readers);
 	FIELD(struct log_file, head);
+	FIELD(struct log_file, base);
 	FIELD(struct log_file, tail_hint);
 	FIELD(struct log_file, slots_reserved);
 	FIELD(struct log_file, run_wanted_ms);
@@ -226,6 +237,168 @@ static void group_structures(void)
 	FIELD(struct meta_return, text_bytes);
 	FIELD(struct meta_return, spare);
 	FIELD(struct meta_return, letter);
+}
+
+static void durable_structures(void)
+{
+	FIELD(struct topic_bits, top);
+	FIELD(struct topic_bits, bit);
+	FIELD(struct daemon_file, head);
+	FIELD(struct daemon_file, hash);
+	FIELD(struct daemon_file, store);
+	FIELD(struct daemon_file, session);
+	FIELD(struct daemon_file, state);
+	FIELD(struct daemon_file, commit);
+	FIELD(struct daemon_file, segment);
+	FIELD(struct daemon_file, started_ns);
+	FIELD(struct daemon_file, error);
+	FIELD(struct daemon_file, complete);
+	FIELD(struct daemon_file, rounds_begun);
+	FIELD(struct daemon_file, rounds_durable);
+	FIELD(struct daemon_file, commits);
+	FIELD(struct daemon_file, bytes);
+	FIELD(struct daemon_file, syncs);
+	FIELD(struct daemon_file, sync_ns);
+	FIELD(struct daemon_file, store_bytes);
+	FIELD(struct daemon_file, spare);
+	FIELD(struct runs_file, head);
+	FIELD(struct runs_file, count);
+	FIELD(struct runs_file, pad);
+	FIELD(struct log_base, position);
+	FIELD(struct log_base, offset);
+	FIELD(struct log_base, bytes);
+	FIELD(struct log_base, time_ns);
+	FIELD(struct log_base, hash);
+	FIELD(struct durable_line, position);
+	FIELD(struct durable_line, offset);
+	FIELD(struct durable_line, low_position);
+	FIELD(struct durable_line, low_offset);
+	FIELD(struct durable_line, entries);
+	FIELD(struct durable_line, version);
+	FIELD(struct durable_line, gaps);
+	FIELD(struct durable_line, spare);
+	FIELD(struct durable_line, base_position);
+	FIELD(struct durable_line, base_offset);
+	FIELD(struct durable_line, base_bytes);
+	FIELD(struct durable_line, base_ns);
+	FIELD(struct offset_gap, from);
+	FIELD(struct offset_gap, to);
+	FIELD(struct stored_entry, first_position);
+	FIELD(struct stored_entry, first_offset);
+	FIELD(struct stored_entry, first_bytes);
+	FIELD(struct stored_entry, first_ns);
+	FIELD(struct stored_entry, segment);
+	FIELD(struct stored_entry, gaps);
+}
+
+static void journal_structures(void)
+{
+	FIELD(struct store_file, magic);
+	FIELD(struct store_file, format);
+	FIELD(struct store_file, spare);
+	FIELD(struct store_file, id);
+	FIELD(struct store_file, segment_bytes);
+	FIELD(struct store_file, made_ns);
+	FIELD(struct store_file, pad);
+	FIELD(struct store_file, hash);
+	FIELD(struct segment_head, magic);
+	FIELD(struct segment_head, format);
+	FIELD(struct segment_head, block);
+	FIELD(struct segment_head, store);
+	FIELD(struct segment_head, sequence);
+	FIELD(struct segment_head, salt);
+	FIELD(struct segment_head, bytes);
+	FIELD(struct segment_head, first_commit);
+	FIELD(struct segment_head, previous);
+	FIELD(struct segment_head, previous_end);
+	FIELD(struct segment_head, snapshot);
+	FIELD(struct segment_head, made_ns);
+	FIELD(struct segment_head, hash);
+	FIELD(struct commit_head, magic);
+	FIELD(struct commit_head, salt);
+	FIELD(struct commit_head, sequence);
+	FIELD(struct commit_head, length);
+	FIELD(struct commit_head, used);
+	FIELD(struct commit_head, durable_upto);
+	FIELD(struct commit_head, time_ns);
+	FIELD(struct commit_head, payload_hash);
+	FIELD(struct commit_head, head_hash);
+	FIELD(struct segment_tail, magic);
+	FIELD(struct segment_tail, salt);
+	FIELD(struct segment_tail, sequence);
+	FIELD(struct segment_tail, at);
+	FIELD(struct segment_tail, count);
+	FIELD(struct segment_tail, end);
+	FIELD(struct segment_tail, last_commit);
+	FIELD(struct segment_tail, entries_hash);
+	FIELD(struct segment_tail, hash);
+	FIELD(struct log_id, topic);
+	FIELD(struct log_id, group);
+	FIELD(struct log_id, partition);
+	FIELD(struct run_entry, log);
+	FIELD(struct run_entry, first_position);
+	FIELD(struct run_entry, end_position);
+	FIELD(struct run_entry, first_offset);
+	FIELD(struct run_entry, end_offset);
+	FIELD(struct run_entry, time_ns);
+	FIELD(struct run_entry, at);
+	FIELD(struct run_entry, bytes);
+	FIELD(struct record, type);
+	FIELD(struct record, bytes);
+	FIELD(struct record, log);
+	FIELD(struct record, a);
+	FIELD(struct record, b);
+	FIELD(struct record, c);
+	FIELD(struct record, d);
+	FIELD(struct record, spare);
+	FIELD(struct record_topic, created_ns);
+	FIELD(struct record_topic, first_offset);
+	FIELD(struct record_topic, groups);
+	FIELD(struct record_topic, pool_bytes);
+	FIELD(struct record_topic, keep_bytes);
+	FIELD(struct record_topic, retain_ns);
+	FIELD(struct record_topic, retain_bytes);
+	FIELD(struct record_topic, retain_flags);
+	FIELD(struct record_topic, partitions);
+	FIELD(struct record_topic, slots);
+	FIELD(struct record_topic, full);
+	FIELD(struct record_topic, name);
+	FIELD(struct record_log, end_position);
+	FIELD(struct record_log, end_offset);
+	FIELD(struct record_log, end_bytes);
+	FIELD(struct record_log, end_ns);
+	FIELD(struct record_log, low_position);
+	FIELD(struct record_log, low_offset);
+	FIELD(struct record_log, gaps);
+	FIELD(struct record_log, entries);
+	FIELD(struct record_group, incarnation);
+	FIELD(struct record_group, version);
+	FIELD(struct record_group, created_ns);
+	FIELD(struct record_group, paused);
+	FIELD(struct record_group, lease_ns);
+	FIELD(struct record_group, backoff_ns);
+	FIELD(struct record_group, backoff_max_ns);
+	FIELD(struct record_group, expire_ns);
+	FIELD(struct record_group, returns_bytes);
+	FIELD(struct record_group, mode);
+	FIELD(struct record_group, retries);
+	FIELD(struct record_group, dead);
+	FIELD(struct record_group, returns_rows);
+	FIELD(struct record_group, window);
+	FIELD(struct record_group, spare);
+	FIELD(struct record_group, name);
+	FIELD(struct record_group, filter);
+	FIELD(struct done_run, skip);
+	FIELD(struct done_run, count);
+	FIELD(struct snapshot_head, magic);
+	FIELD(struct snapshot_head, format);
+	FIELD(struct snapshot_head, spare);
+	FIELD(struct snapshot_head, store);
+	FIELD(struct snapshot_head, commit);
+	FIELD(struct snapshot_head, segment);
+	FIELD(struct snapshot_head, bytes);
+	FIELD(struct snapshot_head, payload_hash);
+	FIELD(struct snapshot_head, hash);
 }
 
 /* The bits of a field: those that are set when only it is all ones. */
@@ -337,6 +510,27 @@ static void values(void)
 	says("enum file_kind", "config", 1, FILE_CONFIG, 0, 0);
 	says("enum file_kind", "window", 1, FILE_WINDOW, 0, 0);
 	says("enum file_kind", "returns", 1, FILE_RETURNS, 0, 0);
+	says("enum file_kind", "daemon", 1, FILE_DAEMON, 0, 0);
+	says("enum file_kind", "durable", 1, FILE_DURABLE, 0, 0);
+	says("enum file_kind", "runs", 1, FILE_RUNS, 0, 0);
+	VALUE("enum daemon_state", DAEMON_, STARTING);
+	VALUE("enum daemon_state", DAEMON_, RUNS);
+	VALUE("enum daemon_state", DAEMON_, FULL);
+	VALUE("enum daemon_state", DAEMON_, FAILED);
+	VALUE("enum daemon_state", DAEMON_, STOPPED);
+	VALUE("enum record_type", RECORD_, RUN);
+	VALUE("enum record_type", RECORD_, TOPIC);
+	VALUE("enum record_type", RECORD_, TOPIC_END);
+	VALUE("enum record_type", RECORD_, LOG);
+	VALUE("enum record_type", RECORD_, GAP);
+	VALUE("enum record_type", RECORD_, TRIM);
+	VALUE("enum record_type", RECORD_, GROUP);
+	VALUE("enum record_type", RECORD_, GROUP_END);
+	VALUE("enum record_type", RECORD_, WINDOW);
+	VALUE("enum record_type", RECORD_, REQUEUED);
+	VALUE("enum record_type", RECORD_, NUMBERS);
+	VALUE("enum record_type", RECORD_, MOVED);
+	VALUE("enum record_type", RECORD_, LOST);
 	VALUE("enum reader_state", READER_, FREE);
 	VALUE("enum reader_state", READER_, VIRGIN);
 	VALUE("enum reader_state", READER_, CREATING);
@@ -385,6 +579,9 @@ static void values(void)
 	says("places", "window-lines", 1, sizeof(struct window_file), 0, 0);
 	says("places", "window-words", 1, window_words_at(1), 0, 0);
 	says("places", "window-end", 1, window_bytes(1, window), 0, 0);
+	says("places", "gaps", 1, durable_gaps_at(1), 0, 0);
+	says("places", "tables", 1, durable_table_at(1), 0, 0);
+	says("places", "durable-end", 1, durable_bytes(1), 0, 0);
 }
 
 /* Where a field of a record's head stands: the bytes that it changes. */
@@ -675,6 +872,25 @@ static void all_tiles(void)
 	tiles("struct window_file", sizeof(struct window_file));
 	tiles("struct meta_settles", sizeof(struct meta_settles));
 	tiles("struct meta_return", sizeof(struct meta_return));
+	tiles("struct topic_bits", sizeof(struct topic_bits));
+	tiles("struct daemon_file", sizeof(struct daemon_file));
+	tiles("struct runs_file", sizeof(struct runs_file));
+	tiles("struct log_base", sizeof(struct log_base));
+	tiles("struct durable_line", sizeof(struct durable_line));
+	tiles("struct offset_gap", sizeof(struct offset_gap));
+	tiles("struct stored_entry", sizeof(struct stored_entry));
+	tiles("struct store_file", sizeof(struct store_file));
+	tiles("struct segment_head", sizeof(struct segment_head));
+	tiles("struct commit_head", sizeof(struct commit_head));
+	tiles("struct segment_tail", sizeof(struct segment_tail));
+	tiles("struct log_id", sizeof(struct log_id));
+	tiles("struct run_entry", sizeof(struct run_entry));
+	tiles("struct record", sizeof(struct record));
+	tiles("struct record_topic", sizeof(struct record_topic));
+	tiles("struct record_log", sizeof(struct record_log));
+	tiles("struct record_group", sizeof(struct record_group));
+	tiles("struct done_run", sizeof(struct done_run));
+	tiles("struct snapshot_head", sizeof(struct snapshot_head));
 	tiles("records", RECORDS_HEAD_BYTES);
 	word_tiles("word session", 64);
 	word_tiles("word session-id", 64);
@@ -735,7 +951,7 @@ static void sentences(char *page)
 	sentence(page, "Ta kind ", FILE_BROKER, " .It 64 Ta 40");
 	sentence(page, "Ta kind ", FILE_TOPIC, " .It 64 Ta 4 Ta Li options");
 	sentence(page, "Ta kind ", FILE_BELL, " .It 64 Ta 4 Ta Li arrived");
-	sentence(page, "Ta kind ", FILE_LOG, " .It 64 Ta 8 Ta Li tail_hint");
+	sentence(page, "Ta kind ", FILE_LOG, " .It 64 Ta 40 Ta Li base");
 	sentence(page, "Ta ", SESSIONS, " session words");
 	sentence(page, "Ta ", NAMES, " name words");
 	sentence(page, "Ta ", SESSIONS, " sets of counters");
@@ -764,6 +980,43 @@ static void sentences(char *page)
 	sentence(page, "Ta Li version Ta ", RECORDS_VERSION, " ");
 	sentence(page, "the length of its value as ", LEN32_PREFIX_BYTES, " bytes,");
 	ok(memcmp(&(uint64_t){FILE_MAGIC}, "//shmq01", 8) == 0, "magic");
+}
+
+/* A magic in memory order, as the table of a structure says it. */
+static void magic(const char *page, uint64_t value)
+{
+	char text[sizeof value + 1] = "", phrase[64];
+
+	memcpy(text, &value, sizeof value);
+	snprintf(phrase, sizeof phrase, ".It 0 Ta 8 Ta Li magic Ta %s ", text);
+	ok(strstr(page, phrase) != NULL, "shmq-format.5 says: %s", phrase);
+}
+
+static void store_sentences(const char *page)
+{
+	sentence(page, "and version ", JOURNAL_FORMAT, " of those in a store");
+	sentence(page, "Ta version of the disk format: ", JOURNAL_FORMAT, " ");
+	sentence(page, "Em block is ", JOURNAL_BLOCK, " bytes");
+	sentence(page, "Li block Ta ", JOURNAL_BLOCK, " ");
+	sentence(page, "a multiple of 4,096, 4,096 to ", COMMIT_MAX, ", and does not lead out");
+	sentence(page, "of its segments: a multiple of 4,096, ", SEGMENT_MIN, " to 1,073,741,824");
+	sentence(page, "of its segments: a multiple of 4,096, 1,048,576 to ", SEGMENT_MAX, " ");
+	sentence(page, "each from a multiple of ", RECORD_ALIGN, " on, up to");
+	sentence(page, "a list of ", GAPS_MAX, " gaps");
+	sentence(page, "a table of ", STORED_MAX, " entries");
+	sentence(page, "Li gaps Ta at most ", GAPS_MAX, " ");
+	sentence(page, "Li entries Ta at most ", STORED_MAX, " ");
+	sentence(page, "set bit (number mod ", TOPIC_BITS, ") of");
+	sentence(page, "of the ", STORE_DIR_MAX, " bytes of store");
+	sentence(page, "Ta kind ", FILE_DAEMON, " .It 64 Ta 8 Ta Li hash");
+	sentence(page, "Ta kind ", FILE_RUNS, " .It 64 Ta 8 Ta Li count");
+	sentence(page, "A head of kind ", FILE_DURABLE, ", a line for each partition");
+	sentence(page, "in memory, ", SHMQ_STORAGE_DISK, " on disk");
+	magic(page, STORE_MAGIC);
+	magic(page, SEGMENT_MAGIC);
+	magic(page, COMMIT_MAGIC);
+	magic(page, TAIL_MAGIC);
+	magic(page, SNAPSHOT_MAGIC);
 }
 
 /* The options that a group can have, as its check says: the page must say the same ends. */
@@ -828,6 +1081,8 @@ int main(int argc, char **argv)
 	concepts = read_page(dir, "shmq.7");
 	structures();
 	group_structures();
+	durable_structures();
+	journal_structures();
 	words();
 	group_words();
 	values();
@@ -839,6 +1094,7 @@ int main(int argc, char **argv)
 	all_tiles();
 	sentences(again);
 	group_sentences(again);
+	store_sentences(again);
 	free(format);
 	free(again);
 	free(concepts);

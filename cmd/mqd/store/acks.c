@@ -46,7 +46,7 @@ static void group_describe_now(const struct group *g, struct record_group *out)
 }
 
 /* Takes over what is current: incarnation and options. 0; 1: they are others than were told; or an error. */
-static int group_look(const struct live_group *g, struct group *now, struct record_group *said)
+static int group_look(struct live_group *g, struct group *now, struct record_group *said)
 {
 	int r = group_windows_refresh(now);
 
@@ -54,6 +54,7 @@ static int group_look(const struct live_group *g, struct group *now, struct reco
 		r = group_config_refresh(now);
 	if (r < 0)
 		return r;
+	live_group_fds(g);
 	group_describe_now(now, said);
 	return memcmp(said, &g->told, sizeof *said) != 0;
 }
@@ -61,12 +62,14 @@ static int group_look(const struct live_group *g, struct group *now, struct reco
 int group_tell_first(struct collector *c, struct live_topic *t, struct live_group *g, struct batch *b)
 {
 	const struct image_topic *it = image_topic(c->live->image, t->number);
+	const struct image_group *ig = it != NULL ? image_group(it, g->number) : NULL;
 	struct log_id id = {.topic = t->number, .group = g->number};
+	uint64_t current = group_current(&g->g);
 	struct record_group said;
 	int r = 0;
 
-	if (g->told.incarnation != 0 || (it != NULL && image_group(it, g->number) != NULL))
-		return 0; /* what has changed since comes with the next round */
+	if (g->told.incarnation == current || (g->told.incarnation == 0 && ig != NULL && ig->r.incarnation == current))
+		return 0; /* what else has changed comes with the next round */
 	r = group_look(g, &g->g, &said);
 	if (r <= 0)
 		return r == SHMQ_ENOENT ? 0 : r;
@@ -89,6 +92,8 @@ static int window_read(const struct window *w, bool returns, struct spans *done,
 {
 	uint64_t floor = window_floor(w), word;
 
+	if (floor > OFFSET_MAX)
+		return SHMQ_ECORRUPT;
 	spans_raise(done, floor);
 	requeued->floor = floor;
 	for (uint64_t o = floor; o - floor < w->count && window_backed(w, o); o++) {
@@ -149,6 +154,18 @@ static int group_tell_round(struct collector *c, struct live_topic *t, struct li
 	return 0;
 }
 
+/* Its word is there: then it is only damaged. */
+static bool group_stands(const struct live_topic *t, uint32_t number)
+{
+	for (unsigned i = 1; i < READERS; i++) {
+		uint64_t w = load_acquire(&t->t.bell->readers[i]); /* head pairs attach */
+
+		if (reader_word_state(w) == READER_GROUP && reader_word_group(w) == number)
+			return true;
+	}
+	return false;
+}
+
 /* Groups that the store knows and that are there no more. */
 static int groups_gone(struct collector *c, struct live_topic *t)
 {
@@ -156,7 +173,7 @@ static int groups_gone(struct collector *c, struct live_topic *t)
 	int r = 0;
 
 	for (size_t k = 0; it != NULL && k < it->group_count && r == 0; k++)
-		if (live_group(t, it->groups[k]->number) == NULL)
+		if (live_group(t, it->groups[k]->number) == NULL && !group_stands(t, it->groups[k]->number))
 			r = record_add(&c->acks, RECORD_GROUP_END,
 			               (struct log_id){.topic = t->number, .group = it->groups[k]->number}, NULL, NULL, 0);
 	return r;
@@ -180,6 +197,19 @@ static int barrier_add(struct collector *c, struct log_id log, uint64_t position
 	return 0;
 }
 
+/* The disk is full, and what waits for it only holds up acks where something of it may be made from what was acked. */
+static bool has_settles(const struct live_log *l)
+{
+	uint64_t end = ring_walk(&l->log, l->next);
+	struct error e;
+	struct frame f;
+
+	for (uint64_t i = l->next; i < end; i++)
+		if (ring_peek(&e, &l->log, i, &f) != 0 || (f.flags & FRAME_META))
+			return true;
+	return false;
+}
+
 /* Where logs end now that may have something that is not collected: behind the reading of words. Who settles marks the
  * log that it has linked into before the message is done (settle.c). */
 static int barriers_set(struct collector *c)
@@ -192,7 +222,7 @@ static int barriers_set(struct collector *c)
 		if (live_topic(c->live, c->pending[k], &t) < 0)
 			continue;
 		for (unsigned p = 0; p < t->t.options.partitions && r == 0; p++)
-			if (live_log_open(t, p) == 0)
+			if (live_log_open(t, p) == 0 && (!c->frees_only || has_settles(&t->logs[p])))
 				r = barrier_add(c, (struct log_id){.topic = t->number, .partition = p},
 				                ring_walk(&t->logs[p].log, t->logs[p].next));
 		for (size_t i = 0; i < t->group_count && r == 0; i++)
@@ -233,8 +263,17 @@ int acks_begin(struct collector *c)
 	c->acks.used = c->barriers.used = 0;
 	c->marked_count = 0;
 	r = collect_bits(c, &c->live->q->broker->acked, marked_add);
-	for (size_t k = 0; k < c->marked_count && r == 0; k++)
+	for (size_t k = 0; k < c->marked_count && r == 0; k++) {
+		size_t before = c->acks.used;
+
 		r = topic_tell_round(c, c->marked[k]);
+		if (r < 0 && r != SHMQ_ENOMEM) { /* of this topic: in another round */
+			c->acks.used = before;
+			c->troubled(c->context, c->marked[k]);
+			topic_mark(c->live->q->broker, &c->live->q->broker->acked, c->marked[k]);
+			r = 0;
+		}
+	}
 	return r == 0 ? barriers_set(c) : r;
 }
 
@@ -251,7 +290,7 @@ static bool barrier_passed(const struct collector *c, const struct barrier *b)
 	return g == NULL || g->returns.next >= b->position;
 }
 
-bool acks_finish(struct collector *c, struct batch *b)
+bool acks_ready(const struct collector *c)
 {
 	const struct barrier *all = (const struct barrier *)(const void *)c->barriers.data;
 
@@ -260,6 +299,13 @@ bool acks_finish(struct collector *c, struct batch *b)
 	for (size_t k = 0; k < c->barriers.used / sizeof *all; k++)
 		if (!barrier_passed(c, &all[k]))
 			return false;
+	return true;
+}
+
+bool acks_finish(struct collector *c, struct batch *b)
+{
+	if (!acks_ready(c))
+		return false;
 	if (!batch_has_room(b, c->acks.used) || batch_append(b, &c->acks) < 0)
 		return false;
 	b->rounds = c->round;

@@ -13,6 +13,16 @@
 #define GAP_STEP (1ULL << 24)
 #define ROWS_LOST_MIN (1ULL << 20)
 
+/* Whether memory has it. It has not only when its name stands for nothing, or for another: what cannot be told, as a file
+ * is damaged, is there. */
+static bool topic_stands(struct server *s, const struct image_topic *it)
+{
+	struct topic_brief b;
+	int r = topic_find(s->q, it->r.name, &b);
+
+	return r == 0 ? b.number == it->number : r != SHMQ_ENOENT;
+}
+
 /* ---- where logs go on --------------------------------------------------------------- */
 
 /* What can have been read and was not durable stood in memory: a message takes a byte of it at least. */
@@ -33,12 +43,16 @@ static int gap_describe(const struct image_log *l, uint64_t pool_bytes, struct c
 /* Return logs go on where they end. Nobody but the group reads them, and nothing durable speaks of a row that is not: so
  * an offset of one can be used again. Their window reaches W offsets from the oldest dead letter on, which may stay for
  * ever: behind a gap nothing could be put there any more. */
-int gaps_describe(const struct image *i, struct column *out)
+int gaps_describe(struct server *s, struct column *out)
 {
+	const struct image *i = &s->image;
 	int r = 0;
 
 	for (size_t k = 0; k < i->topic_count && r == 0; k++) {
 		const struct image_topic *t = i->topics[k];
+
+		if (topic_stands(s, t)) /* an mqd that died here had brought it back */
+			continue;
 
 		for (unsigned p = 0; p < t->r.partitions && r == 0; p++)
 			r = gap_describe(&t->logs[p], t->r.pool_bytes, out);
@@ -221,20 +235,12 @@ static int topic_bring_back(struct server *s, const struct image_topic *it)
 	return e;
 }
 
-/* Whether memory has it: its name stands for its number. */
-static bool is_there(struct server *s, const struct image_topic *it)
-{
-	struct topic_brief b;
-
-	return topic_find(s->q, it->r.name, &b) == 0 && b.number == it->number;
-}
-
 int bring_back(struct server *s)
 {
 	int r = 0;
 
 	for (size_t k = 0; k < s->image.topic_count && r == 0; k++)
-		if (!is_there(s, s->image.topics[k]))
+		if (!topic_stands(s, s->image.topics[k]))
 			r = topic_bring_back(s, s->image.topics[k]);
 	return r;
 }
@@ -246,7 +252,7 @@ int deleted_describe(struct server *s, struct column *out)
 	for (size_t k = 0; k < s->image.topic_count && r == 0; k++) {
 		const struct image_topic *it = s->image.topics[k];
 
-		if (!is_there(s, it)) {
+		if (!topic_stands(s, it)) {
 			server_say(s, SAY_NOTE, "topic %s was deleted while no mqd ran", it->r.name);
 			r = record_add(out, RECORD_TOPIC_END, (struct log_id){.topic = it->number}, NULL, NULL, 0);
 		}

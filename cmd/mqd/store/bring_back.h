@@ -7,7 +7,7 @@
 
 /* Records that say where every log goes on: beyond everything that could have been read and was not durable. Into
  * *out. 0 or SHMQ_ENOMEM. */
-int gaps_describe(const struct image *i, struct column *out);
+int gaps_describe(struct server *s, struct column *out);
 
 /* Makes every topic of the image in memory that is not there. 0, SHMQ_ECONFIG: a name stands for a topic that is not the
  * store's; or an error. */

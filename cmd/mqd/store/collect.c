@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "registry.h"
+#include "search.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +152,8 @@ int collect_bits(struct collector *c, struct topic_bits *bits, int (*each)(struc
 
 int collect_marks(struct collector *c)
 {
+	if (bits_any(&c->live->q->broker->linked))
+		c->stuck = false;
 	return collect_bits(c, &c->live->q->broker->linked, pending_add);
 }
 
@@ -208,28 +211,67 @@ static int topic_tell(struct collector *c, struct live_topic *t, struct batch *b
 
 enum taken { TAKEN_ALL, TAKEN_CUT, TAKEN_WAITS };
 
-/* Whether the message that a frame settles was collected. */
-static bool input_is_in(struct collector *c, const struct frame *f, uint64_t *topic)
+/* What is to be done before a frame is written that settles a message. */
+enum input {
+	INPUT_IN,     /* nothing */
+	INPUT_WAITS,  /* its message is not written yet */
+	INPUT_UNTOLD, /* its group, in this incarnation, is not */
+};
+
+static int pending_add(struct collector *c, uint64_t number);
+
+/* Whether the message was collected. One that no log has, which only a forger names, is not waited for. */
+static enum input message_in(struct collector *c, struct live_topic *t, unsigned partition, uint64_t offset)
 {
-	struct live_topic *t;
-	struct live_group *g;
+	struct live_log *l = &t->logs[partition];
+	uint64_t end;
+
+	if (l->next_offset > offset || live_log_open(t, partition) != 0 || offset >= log_known_end(&l->log, &end).offset)
+		return INPUT_IN;
+	pending_add(c, t->number); /* who published it may have died before it marked it */
+	return INPUT_WAITS;
+}
+
+/* The group is known in the incarnation that the frame names, or will never be. */
+static bool group_is_told(struct collector *c, const struct live_topic *t, const struct live_group *g, uint64_t incarnation)
+{
+	const struct image_topic *it = image_topic(c->live->image, t->number);
+	const struct image_group *ig = it != NULL ? image_group(it, g->number) : NULL;
+
+	if (incarnation == 0)
+		return ig != NULL || g->told.incarnation != 0;
+	return g->told.incarnation == incarnation || (ig != NULL && ig->r.incarnation == incarnation) ||
+	       group_current(&g->g) != incarnation;
+}
+
+static enum input input_look(struct collector *c, const struct frame *f, struct live_topic **t, struct live_group **g)
+{
 	struct meta_settles m;
 	const unsigned char *at;
 	struct columns columns;
 
 	if (!(f->flags & FRAME_META) || columns_open(f, &columns) < 0)
-		return true;
+		return INPUT_IN;
 	at = columns_meta(&columns, META_SETTLES, sizeof m, NULL);
 	if (at == NULL)
-		return true;
+		return INPUT_IN;
 	memcpy(&m, at, sizeof m);
-	*topic = m.topic;
-	if (live_topic(c->live, m.topic, &t) < 0) /* in memory, or gone: nothing of it is written */
-		return true;
+	if (live_topic(c->live, m.topic, t) < 0) /* in memory, or gone: nothing of it is written */
+		return INPUT_IN;
+	*g = live_group(*t, (uint32_t)m.group);
+	if (*g == NULL && live_groups(c->live, *t) == 0)
+		*g = live_group(*t, (uint32_t)m.group);
+	if (*g == NULL)
+		return INPUT_IN;
+	if (!group_is_told(c, *t, *g, m.incarnation))
+		return INPUT_UNTOLD;
 	if (m.incarnation != 0)
-		return m.partition >= t->t.options.partitions || t->logs[m.partition].next_offset > m.offset;
-	g = live_group(t, (uint32_t)m.group);
-	return g == NULL || g->returns.next_offset > m.offset;
+		return m.partition < (*t)->t.options.partitions ? message_in(c, *t, (unsigned)m.partition, m.offset) : INPUT_IN;
+	if ((*g)->returns.next_offset > m.offset || !log_attached(&(*g)->g.returns) ||
+	    ring_look(&(*g)->g.returns, (*g)->returns.next) == SHMQ_EMPTY)
+		return INPUT_IN;
+	pending_add(c, m.topic);
+	return INPUT_WAITS;
 }
 
 /* A frame that cannot be read: nobody ever will. Its offsets are told by the next one that can be. */
@@ -240,7 +282,7 @@ static int skip_damaged(struct live_log *l, struct log_id id, struct batch *b, u
 	uint64_t next = l->next + 1;
 	int r;
 
-	while (next < end && ring_peek(&e, &l->log, next, &f) != 0)
+	while (next < end && (ring_peek(&e, &l->log, next, &f) != 0 || f.offset < l->next_offset))
 		next++;
 	if (next >= end)
 		return SHMQ_EMPTY; /* the newest one: its publishers know */
@@ -262,7 +304,8 @@ struct run_state {
 static int take_frame(struct run_state *s, bool open, enum taken *taken)
 {
 	const struct frame *f;
-	uint64_t topic = 0;
+	struct live_topic *t = NULL;
+	struct live_group *g = NULL;
 	struct error e;
 	int r = ring_read(&e, &s->l->log, s->l->next, &s->l->words, &s->copy);
 
@@ -273,10 +316,23 @@ static int take_frame(struct run_state *s, bool open, enum taken *taken)
 		*taken = TAKEN_CUT;
 		return SHMQ_EMPTY;
 	}
-	if (!input_is_in(s->c, f, &topic)) {
+	if (f->offset != s->l->next_offset || f->count > OFFSET_MAX - f->offset)
+		return SHMQ_ECORRUPT; /* its hashes are right: whoever wrote it is hostile */
+	switch (input_look(s->c, f, &t, &g)) {
+	case INPUT_WAITS:
 		*taken = TAKEN_WAITS;
 		return SHMQ_EMPTY;
+	case INPUT_UNTOLD:
+		if (open)
+			batch_run_end(s->b, s->l->next, s->l->next_offset);
+		open = false;
+		r = group_tell_first(s->c, t, g, s->b);
+		break;
+	case INPUT_IN:
+		break;
 	}
+	if (r < 0)
+		return r;
 	r = open ? 0 : batch_run_begin(s->b, RECORD_RUN, s->id, f);
 	if (r == 0)
 		r = batch_run_frame(s->b, f);
@@ -322,6 +378,14 @@ static int collect_partition(struct collector *c, struct live_topic *t, unsigned
 	return collect_log(c, &t->logs[p], (struct log_id){.topic = t->number, .partition = p}, b, taken);
 }
 
+/* The disk is full: it is only looked at whether something waits for it. */
+static int partition_waits(struct live_topic *t, unsigned p, enum taken *taken)
+{
+	if (live_log_open(t, p) == 0 && ring_look(&t->logs[p].log, t->logs[p].next) == 0)
+		*taken = TAKEN_WAITS;
+	return 0;
+}
+
 static void worse(enum taken *all, enum taken one)
 {
 	if (one == TAKEN_CUT || (one == TAKEN_WAITS && *all == TAKEN_ALL))
@@ -334,7 +398,7 @@ static int collect_topic(struct collector *c, uint64_t number, struct batch *b, 
 	int r = live_topic(c->live, number, &t);
 
 	*taken = TAKEN_ALL;
-	if (r == SHMQ_ENOENT || (r == 0 && !topic_live(&t->t))) { /* it is over */
+	if ((r == SHMQ_ENOENT && live_is_over(c->live, number)) || (r == 0 && !topic_live(&t->t))) {
 		t = live_find(c->live, number);
 		if (image_topic(c->live->image, number) != NULL && (t == NULL || !t->ended))
 			r = batch_add(b, RECORD_TOPIC_END, (struct log_id){.topic = number}, NULL, NULL, 0);
@@ -344,13 +408,13 @@ static int collect_topic(struct collector *c, uint64_t number, struct batch *b, 
 			t->ended = true;
 		return r;
 	}
-	if (r < 0)
-		return r == SHMQ_ECORRUPT ? 0 : r;
+	if (r < 0) /* in memory; or damaged: it stays as it is in the store */
+		return r == SHMQ_ECORRUPT || r == SHMQ_ENOENT ? 0 : r;
 	r = topic_tell(c, t, b);
-	for (unsigned p = 0; p < t->t.options.partitions && r == 0 && !c->frees_only; p++) {
+	for (unsigned p = 0; p < t->t.options.partitions && r == 0; p++) {
 		enum taken one = TAKEN_ALL;
 
-		r = collect_partition(c, t, p, b, &one);
+		r = c->frees_only ? partition_waits(t, p, &one) : collect_partition(c, t, p, b, &one);
 		worse(taken, one);
 	}
 	if (r == 0)
@@ -379,7 +443,7 @@ static void pending_forget(struct collector *c, uint64_t number)
 
 int collect_frames(struct collector *c, struct batch *b)
 {
-	size_t rounds = c->pending_count, kept = 0;
+	size_t rounds = c->pending_count, kept = 0, before = b->used;
 	int r = 0;
 
 	/* Twice: what waits for a message of a topic behind it. */
@@ -390,6 +454,11 @@ int collect_frames(struct collector *c, struct batch *b)
 			enum taken taken;
 
 			r = collect_topic(c, c->pending[k], b, &taken);
+			if (r < 0 && r != SHMQ_ENOMEM) { /* of this topic: the others go on, and it is tried again */
+				c->troubled(c->context, c->pending[k]);
+				taken = TAKEN_WAITS;
+				r = 0;
+			}
 			if (taken != TAKEN_ALL || r != 0)
 				c->pending[kept++] = c->pending[k];
 			else
@@ -400,17 +469,19 @@ int collect_frames(struct collector *c, struct batch *b)
 			c->pending_count = kept + (c->pending_count - rounds);
 		}
 	}
+	c->stuck = c->pending_count > 0 && batch_empty(b) && b->used == before; /* until something is marked, or a while */
 	return r;
 }
 
 bool collect_has_work(const struct collector *c)
 {
-	return c->pending_count > 0 || bits_any(&c->live->q->broker->linked);
+	return (c->pending_count > 0 && !c->stuck) || bits_any(&c->live->q->broker->linked);
 }
 
 void collect_rewind(struct collector *c)
 {
 	live_rewind(c->live);
+	c->stuck = false;
 	c->reserved = c->live->image->numbers;
 	for (size_t k = 0; c->round != 0 && k < c->marked_count; k++) /* looked at again */
 		topic_mark(c->live->q->broker, &c->live->q->broker->acked, c->marked[k]);

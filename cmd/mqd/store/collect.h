@@ -38,6 +38,9 @@ struct collector {
 	bool round_written;     /* it is in flight */
 	uint64_t *marked;       /* topics whose groups have done something, taken for this round */
 	size_t marked_count, marked_capacity;
+	bool stuck;             /* what is pending waits for something, when last looked at */
+	void (*troubled)(void *context, uint64_t topic); /* a topic cannot be written now: q->error says why */
+	void *context;
 	bool frees_only;        /* the disk is full: only acks and return logs */
 };
 
@@ -73,6 +76,9 @@ int group_tell_first(struct collector *c, struct live_topic *t, struct live_grou
 
 /* Begins a round: reads what groups of marked topics have done. 0 or an error. */
 int acks_begin(struct collector *c);
+
+/* Whether the round can be finished. */
+bool acks_ready(const struct collector *c);
 
 /* Appends the round's records when everything that they build on is in this batch or before: true. */
 bool acks_finish(struct collector *c, struct batch *b);

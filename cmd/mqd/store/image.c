@@ -430,15 +430,22 @@ static int apply_records(struct error *e, struct image *i, const struct commit_h
 	const struct record *r;
 	bool damaged = false;
 	uint32_t next = 0;
-	int result = 0;
+	struct log_id bad = {0};
 
-	while (result == 0 && (r = commit_record(c, &next, &damaged)) != NULL)
-		result = apply_one(i, r, segment, at + (uint64_t)((const char *)r - (const char *)c));
-	if (result == SHMQ_ENOMEM)
-		return fail(e, result, "no private memory");
-	if (result < 0 || damaged)
-		return fail(e, SHMQ_ECORRUPT, "commit %llu contradicts itself, though its hash is right",
-		            (unsigned long long)c->sequence);
+	/* A record that cannot be is passed over, and the others count: what it is about others may have written. */
+	while ((r = commit_record(c, &next, &damaged)) != NULL) {
+		int result = apply_one(i, r, segment, at + (uint64_t)((const char *)r - (const char *)c));
+
+		if (result == SHMQ_ENOMEM)
+			return fail(e, result, "no private memory");
+		if (result < 0)
+			bad = r->log;
+		damaged = damaged || result < 0;
+	}
+	if (damaged)
+		return fail(e, SHMQ_ECORRUPT,
+		            "commit %llu contradicts itself, though its hash is right (topic number %llu, group %u, partition %u)",
+		            (unsigned long long)c->sequence, (unsigned long long)bad.topic, bad.group, bad.partition);
 	return 0;
 }
 

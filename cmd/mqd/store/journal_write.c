@@ -82,8 +82,10 @@ void journal_end(struct journal *j)
 
 int journal_note_run(struct journal *j, const struct run_entry *run)
 {
-	if (column_room(&j->runs, sizeof *run) < 0)
+	if (column_room(&j->runs, sizeof *run) < 0) {
+		j->runs_lost = true;
 		return SHMQ_ENOMEM;
+	}
 	memcpy(j->runs.data + j->runs.used, run, sizeof *run);
 	j->runs.used += sizeof *run;
 	return 0;
@@ -136,10 +138,12 @@ static int hand_on(struct journal *j)
 		unsigned n = j->first;
 		struct error e;
 
-		if (image_apply(&e, j->image, batch_head(&j->batch[n]), j->sequence, j->end) < 0) {
-			if (j->said != NULL)
-				j->said(j->context, e.text);
-			j->broken = true; /* no memory, or what we have written ourselves contradicts itself */
+		int r = image_apply(&e, j->image, batch_head(&j->batch[n]), j->sequence, j->end);
+
+		if (r < 0 && j->said != NULL)
+			j->said(j->context, e.text);
+		if (r == SHMQ_ENOMEM) { /* what the image lacks would be lacking for good */
+			j->broken = true;
 			j->error = ENOMEM;
 			give_up(j);
 			return SHMQ_EDAEMON;

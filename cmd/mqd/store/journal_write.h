@@ -51,6 +51,7 @@ struct journal {
 	struct column runs; /* struct run_entry, of what is durable in it */
 	uint64_t previous, previous_end;
 	bool suspect;     /* a write or sync of it failed */
+	bool runs_lost;   /* `runs` is not all: no footer is made of it */
 
 	struct batch batch[BATCHES];
 	enum batch_state state[BATCHES];

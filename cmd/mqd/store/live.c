@@ -2,6 +2,8 @@
 /* live.c - topics in shared memory as mqd sees them. */
 #include "live.h"
 
+#include "registry.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -143,6 +145,14 @@ int live_topic(struct live *v, uint64_t number, struct live_topic **out)
 	return 0;
 }
 
+bool live_is_over(struct live *v, uint64_t number)
+{
+	struct topic_brief b;
+	int r = topic_brief_read(v->q, number, &b);
+
+	return r == SHMQ_ENOENT || (r == 0 && b.state != TOPIC_LIVE);
+}
+
 int live_log_open(struct live_topic *t, unsigned partition)
 {
 	struct live_log *l = &t->logs[partition];
@@ -215,6 +225,14 @@ struct live_group *live_group(const struct live_topic *t, uint32_t number)
 	return NULL;
 }
 
+void live_group_fds(struct live_group *g)
+{
+	fd_drop(&g->g.map);
+	fd_drop(&g->g.windows_map);
+	fd_drop(&g->g.durable_map);
+	fd_drop(&g->g.returns.map);
+}
+
 static int group_open_live(struct live *v, struct live_topic *t, unsigned reader, uint32_t number)
 {
 	struct live_group *g = calloc(1, sizeof *g), **grown;
@@ -246,6 +264,7 @@ static int group_open_live(struct live *v, struct live_topic *t, unsigned reader
 		group_close_live(g);
 		return r;
 	}
+	live_group_fds(g);
 	base = durable_base(&g->durable, 0);
 	log_rewind(&g->returns, ig != NULL ? &ig->returns : NULL, &base);
 	t->groups[t->group_count++] = g;

@@ -47,6 +47,8 @@ struct live {
 
 /* Opens a topic, if it is on disk. 0 and *out; SHMQ_ENOENT: it is over, or in memory; or an error. */
 int live_topic(struct live *v, uint64_t number, struct live_topic **out);
+/* Whether it was deleted, or moved: not only that something of it cannot be found. */
+bool live_is_over(struct live *v, uint64_t number);
 struct live_topic *live_find(const struct live *v, uint64_t number);
 
 /* Opens the log of a partition once it is made: 0, SHMQ_EMPTY, or an error. */
@@ -54,6 +56,8 @@ int live_log_open(struct live_topic *t, unsigned partition);
 
 /* Looks at which groups a topic has: opens those that are new, closes those that are gone. 0 or an error. */
 int live_groups(struct live *v, struct live_topic *t);
+/* Closes the descriptors of what was mapped for good. */
+void live_group_fds(struct live_group *g);
 struct live_group *live_group(const struct live_topic *t, uint32_t number);
 
 /* What was collected and is not durable is to be collected again. */

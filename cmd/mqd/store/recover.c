@@ -43,12 +43,33 @@ static void rot(struct replay *p, uint64_t from, uint64_t to, uint64_t sequence)
 	              (unsigned long long)sequence);
 }
 
+/* The newest commit that any of those from `at` on says was durable: the one behind the damage was put together while
+ * that was in flight. */
+static uint64_t proven_behind(struct replay *p, uint64_t at, int *error)
+{
+	uint64_t proven = 0;
+
+	while (at != 0 && *error == 0) {
+		const struct commit_head *c = commits_at(&p->w, at, error);
+
+		if (c == NULL) {
+			at = *error == 0 ? commits_search(&p->w, at, 0, error) : 0;
+			continue;
+		}
+		if (c->durable_upto > proven)
+			proven = c->durable_upto;
+		at += c->length;
+	}
+	return proven;
+}
+
 /* No commit that counts is at `at`. Where the next one is: 0: this is the end. */
 static uint64_t step_over(struct replay *p, uint64_t at, uint64_t expected, int *error)
 {
 	uint64_t stop = p->last ? p->w.bytes : p->s->end;
 	uint64_t next = at < stop ? commits_search(&p->w, at, expected, error) : 0;
 	const struct commit_head *c = next != 0 && next < stop ? commits_at(&p->w, next, error) : NULL;
+	uint64_t proven;
 
 	if (*error < 0)
 		return 0;
@@ -57,7 +78,10 @@ static uint64_t step_over(struct replay *p, uint64_t at, uint64_t expected, int 
 			rot(p, at, c != NULL ? next : stop, expected);
 		return c != NULL ? next : 0;
 	}
-	if (c != NULL && (c->durable_upto >= expected || p->durable >= expected)) {
+	proven = c != NULL ? proven_behind(p, next, error) : 0;
+	if (*error < 0)
+		return 0;
+	if (c != NULL && (proven >= expected || p->durable >= expected)) {
 		rot(p, at, next, expected);
 		return next;
 	}
@@ -108,12 +132,14 @@ static int replay_segment(struct replay *p)
 
 static int replay_one(struct replay *p)
 {
-	int r, file = p->out->segments == NULL ? -ENOENT : p->w.io->ops->open(p->w.io, p->s->name, IO_READ_ONLY);
 	struct io *io = p->w.io;
+	int r, file = io->ops->open(io, p->s->name, p->out->sync ? 0 : IO_READ_ONLY);
 
 	if (file < 0)
 		return read_failed(p, file);
-	r = commits_begin(&p->w, io, file, p->s->salt);
+	r = p->out->sync ? io->ops->sync(io, file) : 0;
+	if (r == 0)
+		r = commits_begin(&p->w, io, file, p->s->salt);
 	if (r < 0)
 		r = read_failed(p, r);
 	if (p->last && p->s->end == 0)
@@ -207,6 +233,11 @@ int store_recover(struct error *e, struct io *io, const struct store_file *store
 
 	out->store = store->id;
 	out->segment_bytes = store->segment_bytes;
+	r = out->sync ? io->ops->sync_dir(io) : 0;
+	if (r < 0) {
+		errno = -r;
+		return fail_errno(e, "syncing the store");
+	}
 	r = segments_list(e, io, store->id, out);
 	if (r < 0)
 		return r;

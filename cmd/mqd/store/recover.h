@@ -33,6 +33,7 @@ struct recovered {
 	uint64_t rotten; /* bytes that cannot be read though they were durable */
 	uint64_t torn;   /* commits that were cut */
 	uint64_t replayed_bytes;
+	bool sync; /* what is read is made durable first: an mqd that was killed may not have come to it */
 	/* called with each */
 	void (*found)(void *context, enum found_kind kind, const char *sentence);
 	void *context;

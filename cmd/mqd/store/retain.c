@@ -90,7 +90,7 @@ int retain_segments(struct server *s)
 {
 	uint64_t oldest = snapshot_oldest_kept(s->io);
 	struct recovered all = {0};
-	int r = segments_list(&s->error, s->io, s->identity.id, &all);
+	int r = s->rotten ? SHMQ_EMPTY : segments_list(&s->error, s->io, s->identity.id, &all);
 
 	/* A segment is needed to start again when it has commits behind the older snapshot. */
 	for (size_t k = 0; k + 1 < all.segment_count && r == 0; k++) {
@@ -107,5 +107,5 @@ int retain_segments(struct server *s)
 	if (r == 0 && !clean_busy(&s->cleaner))
 		r = clean_choose(&s->error, &s->cleaner, &all, s->journal.sequence, oldest);
 	recovered_free(&all);
-	return r;
+	return r == SHMQ_EMPTY ? 0 : r;
 }

@@ -244,7 +244,7 @@ void segment_leave(struct journal *j)
 {
 	if (j->file < 0)
 		return;
-	if (!j->suspect)
+	if (!j->suspect && !j->runs_lost)
 		segment_seal(j->io, j->file, j->bytes, j->sequence, j->salt, j->end, j->image->commit, &j->runs);
 	j->io->ops->close(j->io, j->file);
 	j->file = -1;
@@ -252,7 +252,7 @@ void segment_leave(struct journal *j)
 	j->previous_end = j->end;
 	j->runs.used = 0;
 	j->entries = 0;
-	j->suspect = false;
+	j->suspect = j->runs_lost = false;
 }
 
 /* Its head, then its name, each durable before the next. 0 or -errno. */

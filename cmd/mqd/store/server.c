@@ -21,6 +21,7 @@
 #define SNAPSHOT_BYTES (256u << 20) /* of journal between two snapshots */
 #define RETAIN_NS (60u * (uint64_t)SECOND_NS) /* besides each new segment */
 #define RETRY_NS  SECOND_NS        /* until a full disk is tried again */
+#define LIVE_IDLE 32u              /* topics that stay open while nothing is to be done */
 #define LOOK_NS   (10u * (uint64_t)SECOND_NS) /* until an idle mqd looks whether its runtime directory is still there */
 
 void server_say(const struct server *s, enum say_level level, const char *format, ...)
@@ -51,6 +52,7 @@ static void round_skip(struct server *s, struct batch *b)
 	store_release(&s->daemon->rounds_durable, b->rounds); /* written:stored */
 	s->collector.round = 0;
 	batch_clear(b);
+	fence_seq();
 	bell_ring(&s->q->broker->durable); /* tell:sleep */
 }
 
@@ -59,6 +61,8 @@ static int batch_fill(struct server *s, struct batch *b)
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	int r = collect_marks(&s->collector);
 
+	if (r == 0)
+		acks_finish(&s->collector, b); /* before frames take all the room */
 	if (r == 0)
 		r = collect_frames(&s->collector, b);
 	if (r == 0 && round_is_due(s, now)) {
@@ -74,7 +78,8 @@ static int batch_fill(struct server *s, struct batch *b)
 	}
 	if (r < 0)
 		return r;
-	acks_finish(&s->collector, b);
+	if (b->rounds == 0)
+		acks_finish(&s->collector, b);
 	if (clean_busy(&s->cleaner) && !s->collector.frees_only) {
 		r = clean_some(&s->error, &s->cleaner, b);
 		if (r < 0)
@@ -175,15 +180,38 @@ static uint64_t nap_ns(const struct server *s, uint64_t now)
 		nap = now - s->round_ns < ROUND_NS ? ROUND_NS - (now - s->round_ns) : 0;
 	if (s->carried < s->image.commit && now - s->carry_ns < CARRY_NS && CARRY_NS - (now - s->carry_ns) < nap)
 		nap = CARRY_NS - (now - s->carry_ns);
-	if (s->collector.frees_only && nap > RETRY_NS)
+	if ((s->collector.frees_only || s->collector.stuck || s->show_again) && nap > RETRY_NS)
 		nap = RETRY_NS;
 	return nap;
 }
 
 static bool has_work(const struct server *s)
 {
-	return *s->o->stop || s->filled || (clean_busy(&s->cleaner) && !s->collector.frees_only) || collect_has_work(&s->collector) || acks_wanted(&s->collector) ||
-	       s->collector.round != 0;
+	return *s->o->stop || s->filled || (clean_busy(&s->cleaner) && !s->collector.frees_only) || collect_has_work(&s->collector) || 
+	       (s->collector.round == 0 && acks_wanted(&s->collector)) || acks_ready(&s->collector);
+}
+
+/* The disk is full: what may be let go is let go, with what is kept for that; a segment is used again once two
+ * snapshots do not need it. Then it is tried again. */
+static int full_retry(struct server *s)
+{
+	struct batch *b = journal_filling(&s->journal);
+	int r = b != NULL && !s->filled ? retain(s, b) : 0;
+
+	if (r == 0 && b != NULL && !s->filled && !batch_empty(b))
+		r = journal_submit(&s->journal, true);
+	while (r == 0 && journal_busy(&s->journal))
+		r = journal_reap(&s->journal, true);
+	if (r == 0)
+		r = snapshot_save(&s->error, s->io, s->identity.id, &s->image);
+	if (r == 0)
+		r = retain_segments(s);
+	if (r == SHMQ_ENOMEM)
+		return r;
+	s->journal.full = false; /* tried again */
+	become_roomy(s);
+	collect_rewind(&s->collector);
+	return 0;
 }
 
 /* 0, or SHMQ_GONE: the runtime directory was removed. */
@@ -199,6 +227,8 @@ static int idle(struct server *s)
 	}
 	if (journal_prepare(&s->journal) && !s->collector.frees_only)
 		return 0;
+	if (s->collector.round == 0 && s->collector.pending_count == 0)
+		live_tidy(&s->live, LIVE_IDLE);
 	nap = nap_ns(s, now);
 	if (nap == 0 || s->o->never_sleep)
 		return 0;
@@ -208,14 +238,13 @@ static int idle(struct server *s)
 	if (has_work(s) || (acks_marked(&s->collector) && nap == LOOK_NS)) /* sleep pairs tell */
 		return 0;
 	bell_sleep_long(bell, seen, (int64_t)nap);
+	if (clock_ns(CLOCK_MONOTONIC) - now >= RETRY_NS)
+		s->collector.stuck = false; /* looked at again */
+	if (s->show_again)
+		told_again(s);
 	if (clock_ns(CLOCK_MONOTONIC) - now >= LOOK_NS && session_check(&s->error, &s->q->session) != 0)
 		return SHMQ_GONE;
-	if (s->collector.frees_only && s->journal.full && !has_work(s)) {
-		s->journal.full = false; /* tried again */
-		become_roomy(s);
-		collect_rewind(&s->collector);
-	}
-	return 0;
+	return s->collector.frees_only && !has_work(s) ? full_retry(s) : 0;
 }
 
 /* ---- the loop ----------------------------------------------------------------------- */
@@ -234,7 +263,8 @@ int server_turn(struct server *s)
 	if (s->journal.full == false)
 		become_roomy(s);
 	if (r == 0 && !journal_busy(&s->journal)) {
-		live_tidy(&s->live, s->live_most);
+		if (!s->filled && s->collector.round == 0)
+			live_tidy(&s->live, s->live_most);
 		r = snapshot_take(s);
 		if (r == 0 && s->clean_more && !clean_busy(&s->cleaner)) {
 			s->clean_more = false;

@@ -47,9 +47,12 @@ struct server {
 	struct daemon_file *daemon;
 	struct map runs_map; /* runs.S of the segment being written */
 	uint64_t runs_segment;
+	bool show_again;     /* readers of some topics could not be told: no memory */
 	bool clean_more;     /* a segment was cleaned: others may be left to clean */
 	bool filled;         /* the batch that is filled waits for room or for others */
 	size_t live_most;    /* topics that may be open at one time: as descriptors allow */
+	uint64_t troubled, troubled_ns; /* the topic that was complained of last */
+	bool rotten;         /* damage was found: nothing is used again before the next start */
 	uint64_t round_ns, carried, carry_ns, snapshot_bytes, retained_ns, retained_at;
 };
 
@@ -79,6 +82,8 @@ void told_durable(void *context, const struct batch *b);
 void told_dropped(void *context);
 void told_said(void *context, const char *sentence);
 void told_run(void *context, const struct run_entry *run, uint64_t segment);
+void told_trouble(void *context, uint64_t topic);
+void told_again(struct server *s);
 void told_end(struct server *s);
 void told_state(struct server *s, enum daemon_state state);
 

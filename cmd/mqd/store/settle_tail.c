@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TORN_MAX (16u << 20) /* kept of what is cut */
+#define TORN_MAX (128u << 20) /* kept of what is cut: more than can be in flight, but for single huge frames */
 
 /* Whether a commit of this segment was begun at its end: then it was being written when the power went, or mqd died.
  * Of a file that was used before, and of zeros, nothing is to be kept. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* snapshot.c - the state as of a commit, in a file of its own: what came before it is not replayed. */
 #include "recover_files.h"
+#include "snapshot_check.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -101,6 +102,29 @@ int snapshot_load(struct error *e, struct io *io, uint64_t store, struct image *
 		recover_found(out, FOUND_ROT, "%s; an older one, or the whole journal, is read instead", e->text);
 		image_free(i);
 		i->numbers = i->commit = i->segment = 0;
+	}
+	return 0;
+}
+
+int snapshots_check(struct error *e, struct io *io, uint64_t store, void (*found)(void *context, const char *sentence),
+                    void *context)
+{
+	struct snapshots all = {.count = 0};
+	int r = io->ops->list(io, note_one, &all);
+
+	if (r < 0) {
+		errno = -r;
+		return fail_errno(e, "listing the store");
+	}
+	for (unsigned k = 0; k < all.count; k++) {
+		struct image i = {0};
+
+		r = load_one(e, io, store, all.commit[k], &i);
+		image_free(&i);
+		if (r == SHMQ_ENOMEM)
+			return r;
+		if (r < 0 && r != SHMQ_ENOENT)
+			found(context, e->text);
 	}
 	return 0;
 }

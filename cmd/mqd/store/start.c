@@ -306,7 +306,7 @@ static int memory_join(struct server *s, bool alive)
 	                   (const uint64_t[4]){s->image.numbers + 1024, 0, 0, 0}, NULL, 0);
 
 	if (r == 0)
-		r = alive ? deleted_describe(s, &records) : gaps_describe(&s->image, &records);
+		r = alive ? deleted_describe(s, &records) : gaps_describe(s, &records);
 	if (r < 0)
 		r = fail(&s->error, SHMQ_ENOMEM, "no private memory");
 	else
@@ -346,6 +346,8 @@ static int open_runtime(struct server *s)
 	s->live.q = s->q;
 	s->live.image = &s->image;
 	s->collector.live = &s->live;
+	s->collector.troubled = told_trouble;
+	s->collector.context = s;
 	return 0;
 }
 
@@ -356,6 +358,7 @@ static int recover_all(struct server *s, uint64_t durable, struct recovered *fou
 
 	found->found = found_say;
 	found->context = s;
+	found->sync = true;
 	r = store_recover(&s->error, s->io, &s->identity, durable, &s->image, found);
 	why = s->error;
 	if (r == SHMQ_ESTALE)
@@ -400,11 +403,17 @@ int server_start(struct server *s, struct recovered *found)
 	if (r < 0)
 		return r;
 	runs_remove(s);
+	if (found->replayed_bytes > 0 && snapshot_save(&s->error, s->io, s->identity.id, &s->image) < 0)
+		server_say(s, SAY_WARNING, "%s", s->error.text); /* the journal has it all */
+	s->error.text[0] = '\0';
 	store_release(&s->daemon->complete, 1); /* written:stored */
 	told_state(s, DAEMON_RUNS);
 	if (s->o->work != NULL)
 		*s->o->work = &s->q->broker->work;
 	collect_rewind(&s->collector); /* everything is looked at once */
+	for (size_t k = 0; k < s->image.topic_count; k++)
+		topic_mark(s->q->broker, &s->q->broker->acked, s->image.topics[k]->number);
+	s->rotten = found->rotten > 0;
 	observe_places(s);
 	if (s->o->ready != NULL) {
 		char text[4300 + STORE_DIR_MAX];

@@ -88,6 +88,16 @@ void told_run(void *context, const struct run_entry *run, uint64_t segment)
 /* ---- commits ------------------------------------------------------------------------ */
 
 /* Every topic that a commit speaks of. */
+void told_again(struct server *s)
+{
+	s->show_again = false;
+	for (size_t k = 0; k < s->image.topic_count; k++)
+		if (live_show(&s->live, s->image.topics[k]) < 0)
+			s->show_again = true;
+	fence_seq();
+	bell_ring(&s->q->broker->durable); /* tell:sleep */
+}
+
 static void topics_show(struct server *s, const struct commit_head *c)
 {
 	uint64_t last = 0;
@@ -99,8 +109,10 @@ static void topics_show(struct server *s, const struct commit_head *c)
 		const struct image_topic *it = r->log.topic != last ? image_topic(&s->image, r->log.topic) : NULL;
 
 		last = r->log.topic;
-		if (it != NULL && live_show(&s->live, it) < 0)
-			server_say(s, SAY_WARNING, "telling readers of topic %s: %s", it->r.name, s->q->error.text);
+		if (it != NULL && live_show(&s->live, it) < 0) {
+			server_say(s, SAY_WARNING, "telling readers of topic %s: %s; tried again", it->r.name, s->q->error.text);
+			s->show_again = true;
+		}
 	}
 }
 
@@ -109,7 +121,8 @@ void told_durable(void *context, const struct batch *b)
 	struct server *s = context;
 	struct journal *j = &s->journal;
 
-	topics_show(s, batch_head(b));
+	if (load_relaxed(&s->daemon->complete) != 0) /* relaxed: our own; before that they are not there yet */
+		topics_show(s, batch_head(b));
 	store_release(&s->daemon->commit, s->image.commit); /* written:stored */
 	store_relaxed(&s->daemon->segment, j->sequence);    /* relaxed: figures */
 	store_relaxed(&s->daemon->commits, j->commits);
@@ -124,6 +137,7 @@ void told_durable(void *context, const struct batch *b)
 	}
 	s->snapshot_bytes += batch_head(b)->length;
 	s->carry_ns = clock_ns(CLOCK_MONOTONIC);
+	fence_seq();
 	bell_ring(&s->q->broker->durable); /* tell:sleep */
 }
 
@@ -139,6 +153,22 @@ void told_dropped(void *context)
 	}
 	clean_drop(&s->cleaner);
 	collect_rewind(&s->collector);
+}
+
+#define TROUBLE_NS 60000000000u /* until the same is said again */
+
+void told_trouble(void *context, uint64_t topic)
+{
+	struct server *s = context;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	const struct image_topic *it = image_topic(&s->image, topic);
+
+	if (s->troubled == topic && now - s->troubled_ns < TROUBLE_NS)
+		return;
+	s->troubled = topic;
+	s->troubled_ns = now;
+	server_say(s, SAY_WARNING, "topic %s (number %" PRIu64 ") cannot be written now: %s; tried again",
+	           it != NULL ? it->r.name : "", topic, s->q->error.text);
 }
 
 void told_said(void *context, const char *sentence)

@@ -577,16 +577,16 @@ static void topic_purge(struct run *r)
 	struct topic_record *t;
 	int result;
 
-	if (topic == NONE)
+	if (topic == NONE || r->plan.full || r->faulty) /* it waits for mqd */
 		return;
 	t = &r->account.topic[topic];
 	note(r, "topic %u purged", topic);
-	result = shmq_topic_purge(r->client[0].q, topic_name[t->name], NULL);
-	if (result != 0)
-		failed(r, "shmq_topic_purge: %d %s", result, shmq_error(r->client[0].q));
 	for (unsigned p = 0; p < PARTITIONS; p++)
 		for (uint32_t k = 0; k < t->log[p].count; k++)
 			t->log[p].at[k].purged = true;
+	result = shmq_topic_purge(r->client[0].q, topic_name[t->name], NULL);
+	if (result != 0)
+		failed(r, "shmq_topic_purge: %d %s", result, shmq_error(r->client[0].q));
 }
 
 /* ---- one thing --------------------------------------------------------------------------- */

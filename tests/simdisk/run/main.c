@@ -125,6 +125,7 @@ __attribute__((noreturn)) static void run_one(uint64_t seed)
 		       run.plan.gap, run.plan.images, run.plan.big ? " big" : "", run.plan.kills ? " kills" : "",
 		       run.plan.io_fails ? " io-fails" : "", run.plan.memory_fails ? " memory-fails" : "",
 		       run.plan.full ? " full" : "", run.plan.jumps ? " jumps" : "");
+	clock_run = &run;
 	life_first(&run);
 	for (unsigned i = 0; i < run.plan.steps; i++)
 		act(&run);
