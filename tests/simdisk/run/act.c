@@ -364,7 +364,7 @@ static struct hand *consume(struct run *r)
 	result = shmq_group_next(act_group(r, client, group), &h->d);
 	if (result == SHMQ_LATE)
 		hand_drop(r, client, group);
-	if (result == SHMQ_EMPTY || result == SHMQ_LATE)
+	if (result == SHMQ_EMPTY || result == SHMQ_LATE || result == SHMQ_OVERRUN) /* that: retention went past it */
 		return NULL;
 	if (result != 0)
 		failed(r, "shmq_group_next %s/%s: %d %s", topic_name[r->account.topic[r->account.group[group].topic].name],

@@ -231,6 +231,8 @@ static void group_drain(struct run *r, unsigned group)
 			shmq_group_renew(c);
 			continue;
 		}
+		if (result == SHMQ_OVERRUN)
+			continue;
 		if (result != 0)
 			failed(r, "%s: shmq_group_next: %d %s", group_text(r, g, text), result, shmq_error(r->client[0].q));
 		idle = 0;
