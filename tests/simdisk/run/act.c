@@ -240,9 +240,9 @@ static void places_note(struct run *r, unsigned group)
 	*m = (struct move){.incarnation = info.incarnation, .round = UINT64_MAX};
 	for (unsigned p = 0; p < PARTITIONS; p++) {
 		m->log[p].from = logs[p].offset;
-		for (uint32_t k = 0; before != NULL && k < before->log[p].count; k++)
-			if (before->log[p].at[k].touched)
-				fate_of(g, (struct place){g->topic, p, k})->touched = true;
+		for (uint32_t k = 0; before != NULL && k < r->account.topic[g->topic].log[p].count; k++)
+			fate_of(g, (struct place){g->topic, p, k})->touched =
+			        k >= before->log[p].count || before->log[p].at[k].touched || before->log[p].at[k].last != DONE;
 	}
 }
 
