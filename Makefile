@@ -158,7 +158,7 @@ $(SIMDISK_TESTS:%=$(B)/unit/%): $(SIMDISK_OBJ)
 # The store on it: crashed at any operation.
 SIMRUN_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/simdisk/run/*.c))
 $(SIMRUN_OBJ): BASE += -Itests/simdisk -Itests/fuzz -Itests/unit -Icmd/mqd/store
-SIMRUN_WRAP := -Wl,--wrap=clock_gettime,--wrap=usleep,--wrap=getrandom \
+SIMRUN_WRAP := -Wl,--wrap=clock_gettime,--wrap=usleep,--wrap=getrandom,--wrap=bell_sleep \
         -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 $(B)/tests/simdisk/simdisk: $(SIMRUN_OBJ) $(SIMDISK_OBJ) $(STORE_OBJ) $(LIB_OBJ)
 	$(LINK) $(SIMRUN_WRAP) -o $@ $^ $(STORE_LIBS)
