@@ -44,14 +44,17 @@ static void found(struct lane *l, uint64_t offset)
 	l->found[l->found_count++] = offset;
 }
 
-/* One word. False: cannot go on now. */
-static bool look_at(struct shmq_group *c, struct lane *l, uint64_t offset, bool free_too, uint64_t now_ms)
+/* One word; *next is the one behind it. False: cannot go on now. */
+static bool look_at(struct shmq_group *c, struct lane *l, uint64_t offset, bool free_too, uint64_t now_ms, uint64_t *next)
 {
 	uint64_t word;
 	enum word_says says = window_look(&l->window, offset, &word);
 
+	*next = offset + 1;
 	if (says == SAYS_BEYOND)
 		return false;
+	if (says == SAYS_FREE && window_in_gap(&l->window, offset, next))
+		return true;
 	if (says == SAYS_FREE && l->returns) {
 		int r = returns_wake_word(&c->g, offset, word, &c->moving);
 
@@ -93,12 +96,12 @@ int lane_sweep(struct shmq_group *c, struct lane *l, bool free_too)
 	l->found_count = l->found_next = 0;
 	limit = lane_limit(c, l);
 	floor = window_advance(&l->window, limit);
-	for (uint64_t o = floor; o < limit; o++) {
+	for (uint64_t o = floor; o < limit;) {
 		if (l->found_count == FOUND_MAX) {
 			c->sweep_cut = true;
 			break;
 		}
-		if (!look_at(c, l, o, free_too, now))
+		if (!look_at(c, l, o, free_too, now, &o))
 			break;
 	}
 	l->stuck_floor = floor;
@@ -149,11 +152,12 @@ bool lane_is_done(struct shmq_group *c, struct lane *l)
 		return l->until <= l->window.base;
 	if (l->returns)
 		until = log_known_end(&c->g.returns, &end).offset;
-	for (uint64_t o = floor; o < until; o++) {
+	for (uint64_t o = floor, next; o < until; o = next) {
 		uint64_t word;
 		enum word_says says = window_look(&l->window, o, &word);
 
-		if (says == SAYS_DONE || says == SAYS_BELOW)
+		next = o + 1;
+		if (says == SAYS_DONE || says == SAYS_BELOW || window_in_gap(&l->window, o, &next))
 			continue;
 		if (says != SAYS_HELD || word_state(word) == WORD_WAITING)
 			return false;
