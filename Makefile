@@ -4,7 +4,7 @@
 # make step       stop and kill the protocols after every instruction (part of check)
 # make fuzz       damage what is in shared memory, and input, under AddressSanitizer (part of check)
 # make threads    the lock-free core as threads, under ThreadSanitizer (part of check)
-# make storm      processes killed and stopped all the time, counted from outside (part of check)
+# make storm      processes and mqd killed and stopped all the time, counted from outside (part of check)
 # make simdisk  the store on a simulated disk that crashes at any operation (part of check)
 # make soak       more of it: loops, pairs of stops, larger models
 # make bench      measure against pipes and other brokers; make bench-deps installs those
@@ -191,6 +191,9 @@ $(B)/tests/threads/%.o: BASE += -Itests/unit -Itests/fuzz
 STORM_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/storm/*.c))
 $(B)/tests/storm/storm: $(STORM_OBJ) $(LIB)
 	$(LINK) -o $@ $^
+STORM_DISK_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/storm/disk/*.c))
+$(B)/tests/storm/storm_disk: $(STORM_DISK_OBJ) $(LIB)
+	$(LINK) -o $@ $^
 $(B)/tests/storm/%.o: BASE += -Itests/unit -Itests/fuzz
 
 .SECONDARY:
@@ -205,8 +208,10 @@ threads: $(B)/tests/threads/threads
 	@$(MAKE) --no-print-directory $(TSAN) build/tsan/tests/threads/threads
 	$< --seconds $(or $(RUN_SECONDS),4)
 	build/tsan/tests/threads/threads --seconds $(or $(RUN_SECONDS),10)
-storm: $(B)/tests/storm/storm
+storm: $(B)/tests/storm/storm $(B)/tests/storm/storm_disk $(BIN)/mqd
 	$< --seconds $(or $(RUN_SECONDS),12)
+	$(B)/tests/storm/storm_disk --mqd $(BIN)/mqd --io uring --seconds $(or $(RUN_SECONDS),8)
+	$(B)/tests/storm/storm_disk --mqd $(BIN)/mqd --io sync --seconds $(or $(RUN_SECONDS),8)
 simdisk: $(B)/tests/simdisk/simdisk
 	$< --seconds $(or $(RUN_SECONDS),20)
 unit: $(UNIT:%=$(B)/unit/%)

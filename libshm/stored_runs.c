@@ -157,7 +157,9 @@ int stored_refresh(struct error *e, struct stored *s, const struct store_place *
 {
 	if (durable == s->durable)
 		return 0;
-	if (s->from == RUNS_COMMITS) /* also of a footer that was not there yet */
+	/* Also of a footer that was not there yet. And what an mqd that was killed has told is not all that it has written:
+	   the next one takes the name from its file before it says that more is durable. */
+	if (s->from == RUNS_COMMITS || (s->from == RUNS_MEMORY && !map_linked(&s->live)))
 		return stored_open(e, s, p, s->segment.sequence, durable);
 	s->durable = durable;
 	return s->from == RUNS_MEMORY ? look_live(e, s) : 0;

@@ -8,8 +8,8 @@
 #include "bring_back.h"
 
 #include "clock.h"
-#include "segment.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -232,13 +232,25 @@ static int daemon_take(struct server *s)
 	return 0;
 }
 
-static void runs_remove(struct server *s)
+/* Of the mqd before us: the segments say themselves what they have (store_settle()), and have more than it had told.
+ * Before anything more is told to be durable: who reads by such a file finds that it has no name any more (stored_refresh()). */
+static int runs_remove(struct server *s)
 {
-	/* Of segments that say themselves what they have: store_settle(). */
-	char name[40];
+	int fd = openat(s->q->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+	int r = 0;
 
-	runs_name(name, load_relaxed(&s->daemon->segment)); /* relaxed: an earlier mqd's */
-	unlinkat(s->q->dirfd, name, 0);
+	if (d == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return fail_errno(&s->error, "runtime directory %s", s->q->dir);
+	}
+	while (r == 0 && (entry = readdir(d)) != NULL)
+		if (strncmp(entry->d_name, "runs.", 5) == 0 && unlinkat(s->q->dirfd, entry->d_name, 0) < 0 && errno != ENOENT)
+			r = fail_errno(&s->error, "removing %s/%s", s->q->dir, entry->d_name);
+	closedir(d);
+	return r;
 }
 
 /* ---- the start ---------------------------------------------------------------------- */
@@ -397,12 +409,13 @@ int server_start(struct server *s, struct recovered *found)
 	if (r == 0)
 		r = daemon_take(s);
 	if (r == 0)
+		r = runs_remove(s);
+	if (r == 0)
 		r = journal_start(s, found);
 	if (r == 0)
 		r = memory_join(s, alive);
 	if (r < 0)
 		return r;
-	runs_remove(s);
 	if (found->replayed_bytes > 0 && snapshot_save(&s->error, s->io, s->identity.id, &s->image) < 0)
 		server_say(s, SAY_WARNING, "%s", s->error.text); /* the journal has it all */
 	s->error.text[0] = '\0';

@@ -52,10 +52,8 @@ static int runs_begin(struct server *s, uint64_t segment)
 		r = map_publish(&s->error, &a, name);
 	}
 	close(fd);
-	if (r == 0) {
+	if (r == 0)
 		s->runs_map = a.map;
-		s->runs_segment = segment;
-	}
 	return r;
 }
 
@@ -69,11 +67,13 @@ void told_run(void *context, const struct run_entry *run, uint64_t segment)
 
 	if (journal_note_run(&s->journal, run) < 0)
 		return;
-	if (s->runs_map.at == NULL || s->runs_segment != segment) {
+	if (s->runs_segment != segment) {
 		runs_end(s);
-		if (runs_begin(s, segment) < 0)
-			return;
+		s->runs_segment = segment;
+		(void)runs_begin(s, segment); /* one that lacks the first runs would be worse than none */
 	}
+	if (s->runs_map.at == NULL)
+		return;
 	f = s->runs_map.at;
 	count = load_relaxed(&f->count); /* relaxed: our own */
 	at = sizeof *f + count * sizeof *run;
