@@ -239,7 +239,7 @@ build/bench/bench: $(BENCH_OBJ) $(LIB)
 bench: $(BIN)/mqpub $(BIN)/mqsub $(BIN)/mqd build/bench/bench
 	tests/bench/run $(ROWS)
 bench-deps:
-	$(SUDO) apt-get install -y --no-install-recommends pkg-config libzmq3-dev redis-server libhiredis-dev
+	$(SUDO) apt-get install -y --no-install-recommends pkg-config libzmq3-dev redis-server libhiredis-dev fio
 	rm -f $(B)/tests/bench/peer_zmq.o $(B)/tests/bench/peer_redis.o
 
 # ---- the rest --------------------------------------------------------------------------
