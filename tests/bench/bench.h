@@ -51,6 +51,7 @@ void shared_free(void *memory, size_t bytes);
 
 /* Topics that are fresh for each run. */
 int topic_fresh(struct bench *b, const char *name);
+int topic_fresh_with(struct bench *b, const char *name, const struct shmq_topic_options *options);
 int topic_drop(struct bench *b, const char *name);
 int topic_count_check(struct bench *b, const char *name, uint64_t messages);
 

@@ -13,7 +13,9 @@
 #define TOPIC "bench.durable"
 #define MOST  64u
 
-const unsigned durable_1 = 1, durable_64 = 64;
+const struct durable_kind durable_1 = {.publishers = 1};
+const struct durable_kind durable_1_new = {.publishers = 1, .new_store = true};
+const struct durable_kind durable_64 = {.publishers = 64};
 
 /* Shared by all of them. */
 struct durable {
@@ -111,9 +113,9 @@ static int publishers_run(struct bench *b, struct durable *d, unsigned publisher
 	return topic_count_check(b, TOPIC, n);
 }
 
-int durable_run(struct bench *b, const void *publishers, double *rate)
+int durable_run(struct bench *b, const void *kind, double *rate)
 {
-	const unsigned *n = publishers;
+	const struct durable_kind *k = kind;
 	struct durable *d = shared_alloc(sizeof *d);
 	struct store store;
 	int rc;
@@ -123,8 +125,10 @@ int durable_run(struct bench *b, const void *publishers, double *rate)
 	rc = store_begin(b, &store);
 	if (rc == 0)
 		rc = store_topic(b, TOPIC, 0);
+	if (rc == 0 && !k->new_store)
+		rc = store_settle(b, &store);
 	if (rc == 0)
-		rc = publishers_run(b, d, *n, rate);
+		rc = publishers_run(b, d, k->publishers, rate);
 	if (store_end(b, &store))
 		rc = -1;
 	shared_free(d, sizeof *d);

@@ -5,9 +5,14 @@
 
 #include "bench.h"
 
-/* One run: *rate is durable messages a second, of all publishers together; *publishers is an unsigned. */
-int durable_run(struct bench *b, const void *publishers, double *rate);
+struct durable_kind {
+	unsigned publishers;
+	bool new_store; /* else one that was in use: store_settle() */
+};
 
-extern const unsigned durable_1, durable_64;
+/* One run: *rate is durable messages a second, of all publishers together; kind: a struct durable_kind. */
+int durable_run(struct bench *b, const void *kind, double *rate);
+
+extern const struct durable_kind durable_1, durable_1_new, durable_64;
 
 #endif

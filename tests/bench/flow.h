@@ -12,7 +12,7 @@ struct flow {
 	unsigned subscribers; /* how many of the first command; 0: no topic is involved */
 	bool counted;         /* a captured number must be that of the lines */
 	bool disk;            /* its topic is on disk, in a store of its own */
-	bool used;            /* in a store that had it before: its files are written again */
+	bool used;            /* in a store that had it before, and keeps a part of it: its files are written again */
 };
 
 extern const struct flow flow_shmq_file, flow_cat, flow_read, flow_shmq_pipe, flow_cat_wc,

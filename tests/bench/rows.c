@@ -222,7 +222,8 @@ const struct row rows[] = {
 	.durable = true,
 	.series = {SERIES("shmq", &each, durable_run, &durable_1),
 		   SERIES("4 KiB, fdatasync", &each, disk_syncs, NULL),
-		   {.name = "fio, the same", .unit = &each, .run = disk_fio, .missing = disk_fio_missing}},
+		   {.name = "fio, the same", .unit = &each, .run = disk_fio, .missing = disk_fio_missing},
+		   SERIES("shmq, new store", &each, durable_run, &durable_1_new)},
     },
     {
 	.name = "B12",

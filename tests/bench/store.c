@@ -2,7 +2,9 @@
 /* store.c - a broker with a store, and its mqd, for one run. */
 #include "store.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -14,7 +16,8 @@
 
 #include "command.h"
 
-#define START_SECONDS 240 /* to read a large store */
+#define START_SECONDS  240 /* to read a large store */
+#define SETTLE_SECONDS 60
 
 extern char **environ;
 
@@ -88,7 +91,7 @@ static int serve(struct bench *b, struct store *s, double *seconds)
 /* The runner's own handle on the broker with the store. */
 static int attach(struct bench *b)
 {
-	struct shmq_open_options options = {.dir = b->broker_dir};
+	struct shmq_open_options options = {.dir = b->broker_dir, .flags = SHMQ_CREATE};
 
 	if (shmq_open(&b->broker, &options))
 		return complain("%s: %s", b->broker_dir, b->broker ? shmq_error(b->broker) : "no memory");
@@ -102,16 +105,27 @@ static void detach(struct bench *b, const struct store *s)
 	b->broker = s->memory_broker;
 }
 
-int store_begin(struct bench *b, struct store *s)
+static void take_place(struct bench *b, struct store *s)
 {
-	double unused;
-
 	*s = (struct store){.log = -1, .memory_broker = b->broker};
 	memcpy(s->memory_dir, b->broker_dir, sizeof(s->memory_dir));
 	snprintf(s->dir, sizeof(s->dir), "%s/store", b->disk_dir);
 	snprintf(b->broker_dir, sizeof(b->broker_dir), "%.490s/broker", b->store_dir);
 	setenv("MQ_DIR", b->broker_dir, 1);
+}
+
+int store_begin(struct bench *b, struct store *s)
+{
+	double unused;
+
+	take_place(b, s);
 	return serve(b, s, &unused) || attach(b) ? -1 : 0;
+}
+
+int store_begin_memory(struct bench *b, struct store *s)
+{
+	take_place(b, s);
+	return attach(b);
 }
 
 /* What it has said meanwhile may be why a run failed. */
@@ -196,4 +210,77 @@ int store_fill(struct bench *b, uint64_t bytes, uint64_t *lines)
 	if (lines)
 		*lines = n;
 	return 0;
+}
+
+/* ---- in use ---- */
+
+static unsigned journal_files(const struct store *s)
+{
+	DIR *d = opendir(s->dir);
+	struct dirent *entry;
+	unsigned n = 0;
+
+	while (d && (entry = readdir(d)) != NULL)
+		n += strncmp(entry->d_name, "journal.", 8) == 0;
+	if (d)
+		closedir(d);
+	return n;
+}
+
+static uint64_t mqd_wrote(const struct store *s)
+{
+	char path[64], line[128];
+	uint64_t bytes = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/io", (int)s->mqd);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "write_bytes: %" SCNu64, &bytes) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return bytes;
+}
+
+/* Until mqd has written nothing for a while. */
+static int quiet_disk(const struct store *s)
+{
+	uint64_t deadline = now_ns() + SETTLE_SECONDS * 1000000000ull, before;
+
+	do {
+		before = mqd_wrote(s);
+		nap(300000000);
+		if (mqd_wrote(s) == before)
+			return 0;
+	} while (now_ns() < deadline);
+	return complain("mqd does not come to rest");
+}
+
+/* So much at a time that it is not far into the next file. */
+static int some_publish(struct bench *b, shmq_pub *p)
+{
+	static char value[10000];
+	struct shmq_message m = {.value = value, .value_len = sizeof(value), .partition = -1};
+
+	for (unsigned i = 0; i < 200; i++)
+		if (shmq_pub_send(p, &m))
+			return complain("publish: %s", shmq_error(b->broker));
+	return shmq_pub_sync(p) ? complain("publish: %s", shmq_error(b->broker)) : 0;
+}
+
+int store_settle(struct bench *b, const struct store *s)
+{
+	unsigned files = journal_files(s);
+	shmq_pub *p;
+	int rc = quiet_disk(s) || store_topic(b, "bench.before", 0);
+
+	if (rc)
+		return -1;
+	if (shmq_pub_open(b->broker, "bench.before", NULL, &p, NULL))
+		return complain("%s", shmq_error(b->broker));
+	while (rc == 0 && journal_files(s) == files)
+		rc = some_publish(b, p);
+	shmq_pub_close(p);
+	return rc || quiet_disk(s) ? -1 : 0;
 }

@@ -19,6 +19,13 @@ struct store {
  * it, so that topic_fresh() and MQ_DIR mean that one. -1: said why; store_end() all the same. */
 int store_begin(struct bench *b, struct store *s);
 
+/* A broker of its own without a store: what it leaves is removed at once by store_end(). */
+int store_begin_memory(struct bench *b, struct store *s);
+
+/* Until the store is as it is when it has been in use: the journal in a file whose blocks were written before, and mqd
+ * not busy with the next. (A new store begins with blocks that were only allocated; syncs of those take longer.) */
+int store_settle(struct bench *b, const struct store *s);
+
 /* Ends mqd and removes the store. -1 also when mqd did not end well. */
 int store_end(struct bench *b, struct store *s);
 
