@@ -220,7 +220,7 @@ step:
 endif
 
 # ---- benchmark -------------------------------------------------------------------------
-# ZeroMQ and Redis are peers to measure against; without their libraries their rows say so.
+# ZeroMQ, Redis and fio are peers to measure against; what is missing is named by its rows.
 BENCH_ZMQ := $(shell pkg-config --exists libzmq 2>/dev/null && echo yes)
 BENCH_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c))
 ifeq ($(BENCH_ZMQ),yes)
