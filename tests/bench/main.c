@@ -21,7 +21,7 @@ struct plan {
 };
 
 static const char usage[] =
-    "Usage: tests/bench/run [-n RUNS] [-s SIZE] [-t TIME] [-w TIME] [ROW...]\n"
+    "Usage: tests/bench/run [-n RUNS] [-d DIR] [-s SIZE] [-S SIZE] [-t TIME] [-w TIME] [ROW...]\n"
     "Measures shmq beside its references; without a ROW all of them.\n"
     "  -n RUNS  runs of each, interleaved (5)\n"
     "  -d DIR   where stores are made, and the disk is measured (where the build is)\n"
