@@ -126,14 +126,23 @@ static bool is_stopped(unsigned pid)
 	return state != NULL && (state[2] == 'T' || state[2] == 't');
 }
 
+/* For commands that can be pasted. */
+static const char *store_text(const struct daemon *d, char *path, size_t bytes)
+{
+	if (d->file != NULL)
+		return d->file->store;
+	return daemon_default_store(d->dir, path, bytes) ? path : "DIR";
+}
+
 bool daemon_describe(const struct daemon *d, char *text, size_t bytes)
 {
 	uint64_t id = d->file != NULL ? load_acquire(&d->file->session) : 0; /* stored pairs written */
 	struct session_file s;
+	char path[STORE_DIR_MAX];
 
 	if (id == 0 || !session_alive(d->sessions, id) || !session_describe(d->sessions, id, &s)) {
 		snprintf(text, bytes, "mqd, which does not run; start it with: mqd -b %.200s --store %.200s", d->dir,
-		         d->file != NULL ? d->file->store : "DIR");
+		         store_text(d, path, sizeof path));
 		return true;
 	}
 	if (is_stopped(s.pid)) {
@@ -162,6 +171,8 @@ bool daemon_describe(const struct daemon *d, char *text, size_t bytes)
 
 int daemon_absent(struct error *e, const struct daemon *d, const char *what)
 {
+	char path[STORE_DIR_MAX];
+
 	return fail(e, SHMQ_EDAEMON, "%s: mqd does not run; start it with: mqd -b %.300s --store %.300s", what, d->dir,
-	            d->file != NULL ? d->file->store : "DIR");
+	            store_text(d, path, sizeof path));
 }

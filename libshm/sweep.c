@@ -30,6 +30,11 @@ int returns_wake_word(struct group *g, uint64_t offset, uint64_t word, struct fr
 		r = window_reserve(&g->q->error, w, offset);
 	if (r != 0)
 		return r;
+	if (meta.state != WORD_PARKED && read->position < g->returns.base.position) {
+		/* Of a life of this memory that is over: its sessions, and its clock, were others. */
+		meta.state = WORD_WAITING;
+		meta.low = boot_ms();
+	}
 	return window_set(w, offset, word,
 	                  window_next(w, offset, word_tag(word) + 1, meta.deliveries,
 	                              (enum word_state)meta.state, meta.low))
@@ -81,7 +86,7 @@ static bool look_at(struct shmq_group *c, struct lane *l, uint64_t offset, bool 
 
 int lane_sweep(struct shmq_group *c, struct lane *l, bool free_too)
 {
-	uint64_t limit, now = boot_ms(), floor, word, hint = claim_look(&l->window);
+	uint64_t limit, now = boot_ms(), floor, hint = claim_look(&l->window);
 	int r = l->ended ? SHMQ_EMPTY : lane_open_log(c, l);
 
 	if (r == SHMQ_EMPTY || r == SHMQ_ECORRUPT) /* that: said by who takes from it */

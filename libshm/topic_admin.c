@@ -229,6 +229,8 @@ static void ground_of(struct topic *t, struct log *l, struct ground *g)
 
 /* Links an empty frame that says PURGE and moves head onto it. The newest frame stays for the next
  * base; readers that find head ahead of them at such a frame step over what is gone. */
+#define PURGE_WAIT_NS (60 * INT64_C(1000000000))
+
 /* Until mqd has written the purge, and readers find what is before it gone. */
 static bool purge_written(struct sync_wait *w)
 {
@@ -248,10 +250,23 @@ static void purge_mark(struct sync_wait *w)
 	topic_mark_linked(w->topic);
 }
 
+/* mqd lets go of what is stored. */
+static int purge_possible(struct topic *t)
+{
+	struct daemon *d = &t->q->daemon;
+	char what[SHMQ_NAME_MAX + 40];
+	int r = daemon_open(&t->q->error, d);
+
+	if (r < 0 || (daemon_runs(d) && daemon_is_ready(d)))
+		return r;
+	snprintf(what, sizeof what, "topic %s is on disk, and not purged", t->name);
+	return daemon_absent(&t->q->error, d, what);
+}
+
 static int purge_wait(struct topic *t, uint64_t *ends)
 {
 	struct sync_wait w = {
-	        .topic = t, .context = ends, .done = purge_written, .mark = purge_mark, .wait_ns = SHMQ_FOREVER};
+	        .topic = t, .context = ends, .done = purge_written, .mark = purge_mark, .wait_ns = PURGE_WAIT_NS};
 	int r;
 
 	do
@@ -320,6 +335,8 @@ int shmq_topic_purge(shmq *q, const char *name, uint64_t *purged)
 		r = topic_open(q, name, false, true, NULL, &t);
 	if (r != 0)
 		return r;
+	if (topic_on_disk(&t))
+		r = purge_possible(&t);
 	for (unsigned p = 0; p < t.options.partitions && r == 0; p++) {
 		struct log l = LOG_NONE;
 

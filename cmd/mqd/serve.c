@@ -120,6 +120,11 @@ int serve(const struct mqd_args *args)
 		warn_line("%s", server.error.text);
 		return status_of_end(rc);
 	}
+	if (server.unfinished) {
+		warn_line("stopped; not everything that was published is in the store: what is still in memory is"
+			  " written by the next mqd, unless memory is lost before");
+		return EXIT_AGAIN;
+	}
 	note("stopped; everything that was published is in the store");
 	return 0;
 }

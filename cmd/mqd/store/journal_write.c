@@ -115,6 +115,8 @@ int journal_submit(struct journal *j, bool frees)
 	}
 	length = batch_seal(b, j->salt, j->next_commit, j->image->commit, clock_ns(CLOCK_REALTIME));
 	small = !journal_busy(j) && length <= SMALL_BYTES;
+	if (small)
+		segment_zero_ahead(j, length);
 	j->count++;
 	j->state[n] = BATCH_WRITING;
 	j->length[n] = length;

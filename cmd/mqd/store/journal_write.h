@@ -45,6 +45,7 @@ struct journal {
 	int file;
 	char name[64];
 	uint64_t sequence, salt, bytes;
+	uint64_t zeroed;  /* up to here its blocks were written before */
 	uint64_t at;      /* where the next commit goes */
 	uint64_t end;     /* of what is durable in it */
 	uint64_t entries; /* that its footer will have, with what is in flight */
@@ -97,6 +98,12 @@ int journal_reap(struct journal *j, bool wait);
 
 /* One step of making a spare segment ready, when there is nothing else to do: true when there may be more to do. */
 bool journal_prepare(struct journal *j);
+
+/* Whether there is something to make ready. */
+static inline bool journal_unprepared(const struct journal *j)
+{
+	return !j->broken && !j->full && (j->spare_count <= SPARES_KEPT || j->spares[0].zeroed < j->spares[0].bytes);
+}
 
 /* A segment nobody needs any more becomes a spare. 0 or an error. */
 int journal_recycle(struct journal *j, const char *name);

@@ -102,6 +102,7 @@ static int topic_open_live(struct live *v, uint64_t number, struct live_topic *t
 		return r;
 	}
 	fd_drop(&t->t.durable_map);
+	fd_drop(&t->t.bell_map);
 	topic_rewind(v, t);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #define ZERO_CHUNK (1u << 20)
+#define ZERO_AHEAD (256u << 10)
 
 static uint64_t random_salt(void)
 {
@@ -151,6 +152,22 @@ static bool spare_zero(struct journal *j, struct spare *s)
 		j->spare_file = -1;
 	}
 	return s->zeroed < s->bytes;
+}
+
+void segment_zero_ahead(struct journal *j, size_t length)
+{
+	uint64_t to = j->at + ZERO_AHEAD;
+	void *zeros;
+	int64_t n;
+
+	if (j->at + length <= j->zeroed)
+		return;
+	if (to > j->bytes)
+		to = j->bytes;
+	zeros = block_alloc(to - j->at);
+	n = zeros != NULL ? j->io->ops->write(j->io, j->file, zeros, to - j->at, j->at) : -ENOMEM;
+	free(zeros);
+	j->zeroed = n < 0 ? j->bytes : j->at + (uint64_t)n; /* it does as it is */
 }
 
 bool journal_prepare(struct journal *j)
@@ -336,6 +353,7 @@ int segment_next(struct journal *j, const struct batch *b, bool frees)
 	}
 	j->salt = s.salt;
 	j->bytes = s.bytes;
+	j->zeroed = s.zeroed;
 	j->at = j->end = JOURNAL_BLOCK;
 	return 0;
 }

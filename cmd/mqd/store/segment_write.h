@@ -19,6 +19,10 @@ int segment_next(struct journal *j, const struct batch *b, bool frees);
 /* Seals the segment being written, unless it is suspect, and closes it. */
 void segment_leave(struct journal *j);
 
+/* Before a small commit: writes zeros where it and the next ones will stand, if those blocks were never written. Writing
+ * them for the first time costs the filesystem an entry in its own journal each time. */
+void segment_zero_ahead(struct journal *j, size_t length);
+
 /* A write or sync failed: journal_write.c. */
 void journal_failed(struct journal *j, const char *what, int error);
 

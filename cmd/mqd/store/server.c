@@ -20,6 +20,8 @@
 #define CARRY_NS  SECOND_NS        /* until it is written down that the newest commit is durable */
 #define SNAPSHOT_BYTES (256u << 20) /* of journal between two snapshots */
 #define RETAIN_NS (60u * (uint64_t)SECOND_NS) /* besides each new segment */
+#define SPIN_NS    60000u           /* behind a commit */
+#define PREPARE_NS (SECOND_NS / 20) /* nothing was written for so long: time to write zeros */
 #define RETRY_NS  SECOND_NS        /* until a full disk is tried again */
 #define LIVE_IDLE 32u              /* topics that stay open while nothing is to be done */
 #define LOOK_NS   (10u * (uint64_t)SECOND_NS) /* until an idle mqd looks whether its runtime directory is still there */
@@ -191,6 +193,21 @@ static bool has_work(const struct server *s)
 	       (s->collector.round == 0 && acks_wanted(&s->collector)) || acks_ready(&s->collector);
 }
 
+/* Who waited for what is durable now may have something new at once: to sleep, and be woken, would cost it as much as a
+ * quarter of the sync. */
+static bool spin(const struct server *s)
+{
+	if (s->o->never_sleep || clock_ns(CLOCK_MONOTONIC) - s->carry_ns >= SPIN_NS)
+		return false;
+	do {
+		for (unsigned i = 0; i < 16; i++)
+			cpu_relax();
+		if (has_work(s))
+			return true;
+	} while (clock_ns(CLOCK_MONOTONIC) - s->carry_ns < SPIN_NS);
+	return false;
+}
+
 /* The disk is full: what may be let go is let go, with what is kept for that; a segment is used again once two
  * snapshots do not need it. Then it is tried again. */
 static int full_retry(struct server *s)
@@ -225,11 +242,15 @@ static int idle(struct server *s)
 		carry(s);
 		return 0;
 	}
-	if (journal_prepare(&s->journal) && !s->collector.frees_only)
+	if (now - s->carry_ns >= PREPARE_NS && journal_prepare(&s->journal) && !s->collector.frees_only)
+		return 0;
+	if (spin(s))
 		return 0;
 	if (s->collector.round == 0 && s->collector.pending_count == 0)
 		live_tidy(&s->live, LIVE_IDLE);
 	nap = nap_ns(s, now);
+	if (journal_unprepared(&s->journal) && nap > PREPARE_NS)
+		nap = PREPARE_NS;
 	if (nap == 0 || s->o->never_sleep)
 		return 0;
 	seen = bell_read(bell);
@@ -282,14 +303,19 @@ void server_finish(struct server *s)
 	uint64_t until = clock_ns(CLOCK_MONOTONIC) + 10 * (uint64_t)SECOND_NS;
 	bool done = false;
 
+	if (s->collector.frees_only) /* perhaps there is room by now */
+		s->collector.stuck = false;
 	while (!done && !s->journal.broken && clock_ns(CLOCK_MONOTONIC) < until) {
 		if (commit(s) < 0)
 			break;
 		done = !s->filled && !journal_busy(&s->journal) &&
-		       (!collect_has_work(&s->collector) || s->collector.frees_only) && s->collector.round == 0;
+		       !collect_has_work(&s->collector) && s->collector.pending_count == 0 && s->collector.round == 0;
+		if (s->collector.stuck && !journal_busy(&s->journal))
+			break;
 		if (journal_busy(&s->journal))
 			journal_reap(&s->journal, true);
 	}
+	s->unfinished = !done;
 	carry(s);
 	while (journal_busy(&s->journal) && !s->journal.broken && journal_reap(&s->journal, true) >= 0)
 		;

@@ -133,6 +133,12 @@ static int identify(struct server *s)
 {
 	int r = store_identify(&s->error, s->io, &s->identity);
 
+	if (s->o->limit != 0 && s->o->limit < 4 * (r == 0 ? s->identity.segment_bytes : segment_size(s)))
+		return fail(&s->error, SHMQ_EINVAL,
+		            "a limit of %llu MiB is too small: a store needs four of its segments, of %llu MiB (--segment, of a new "
+		            "store)",
+		            (unsigned long long)(s->o->limit >> 20),
+		            (unsigned long long)((r == 0 ? s->identity.segment_bytes : segment_size(s)) >> 20));
 	if (r == SHMQ_ENOENT)
 		r = store_make(&s->error, s->io, segment_size(s), &s->identity);
 	return r;
@@ -345,7 +351,7 @@ static void limits_set(struct server *s)
 		l.rlim_cur = l.rlim_max < 1u << 20 ? l.rlim_max : 1u << 20;
 		setrlimit(RLIMIT_NOFILE, &l);
 	}
-	s->live_most = (size_t)l.rlim_cur / 8 < 64 ? 64 : (size_t)l.rlim_cur / 8;
+	s->live_most = l.rlim_cur < 512 ? 64 : ((size_t)l.rlim_cur - 256) / 2;
 }
 
 static int open_runtime(struct server *s)
