@@ -296,17 +296,21 @@ static int journal_start(struct server *s, const struct recovered *found)
 /* Writes records and waits until they are durable. */
 static int write_now(struct server *s, const struct column *records)
 {
-	int r;
+	uint64_t before = s->image.commit;
+	int r = 0;
 
 	if (records->used == 0)
 		return 0;
-	r = batch_append(journal_filling(&s->journal), records);
-	while (r == 0 && !journal_busy(&s->journal)) {
-		r = journal_submit(&s->journal, true);
+
+	/* A write that fails drops the batch: they are put into another one, until the journal is broken. */
+	while (r == 0 && s->image.commit == before && !s->journal.broken) {
+		if (!journal_busy(&s->journal) && batch_empty(journal_filling(&s->journal)))
+			r = batch_append(journal_filling(&s->journal), records);
+		if (r == 0 && !journal_busy(&s->journal))
+			r = journal_submit(&s->journal, true);
 		r = r == SHMQ_EMPTY ? 0 : r;
-	}
-	while (r == 0 && journal_busy(&s->journal)) {
-		r = journal_reap(&s->journal, true);
+		if (r == 0 && journal_busy(&s->journal))
+			r = journal_reap(&s->journal, true);
 		r = r == SHMQ_INTERRUPTED ? 0 : r;
 	}
 	if (r == SHMQ_FULL)

@@ -65,7 +65,7 @@ static bool acked_by_all(struct run *r, struct place at)
 		struct group_record *g = &r->account.group[i];
 		struct fate *f;
 
-		if (g->topic != at.topic || g->deleted || g->lost || e->offset < g->move[g->moves - 1].log[at.partition].from)
+		if (g->topic != at.topic || g->deleted || g->lost || !g->durable || e->offset < g->move[g->moves - 1].log[at.partition].from)
 			continue;
 		f = fate_of(g, at);
 		if (f->may == OPEN && !f->touched && g->moves == 1)
@@ -180,8 +180,6 @@ void verify(struct run *r, enum since since)
 	int result;
 
 	mirror_refresh(&r->disk, r->store);
-	if (since == SINCE_STOP && !r->faulty && !r->plan.full)
-		since = SINCE_STOP;
 	result = shmq_topic_list(r->client[0].q, topic_listed, &l);
 	if (result != 0)
 		failed(r, "shmq_topic_list: %s", shmq_error(r->client[0].q));

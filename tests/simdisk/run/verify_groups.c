@@ -202,7 +202,7 @@ void settles_verify(struct run *r)
 					       (unsigned long long)t->number, p, (unsigned long long)e->offset,
 					       (unsigned long long)input->offset,
 					       (unsigned long long)r->account.topic[e->input.topic].number);
-				if (e->lost && f->last == DONE && input->present && f->output.topic == i && f->output.partition == p &&
+				if (e->lost && f->last == DONE && !f->touched && input->present && f->output.topic == i && f->output.partition == p &&
 				    f->output.entry == k)
 					failed(r, "topic %llu partition %u offset %llu is lost, and its input, offset %llu of topic "
 					          "%llu, is done",
