@@ -158,7 +158,7 @@ $(SIMDISK_TESTS:%=$(B)/unit/%): $(SIMDISK_OBJ)
 # The store on it: crashed at any operation.
 SIMRUN_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/simdisk/run/*.c))
 $(SIMRUN_OBJ): BASE += -Itests/simdisk -Itests/fuzz -Itests/unit -Icmd/mqd/store
-SIMRUN_WRAP := -Wl,--wrap=clock_gettime,--wrap=usleep,--wrap=getrandom \
+SIMRUN_WRAP := -Wl,--wrap=clock_gettime,--wrap=usleep,--wrap=getrandom,--wrap=bell_sleep \
         -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 $(B)/tests/simdisk/simdisk: $(SIMRUN_OBJ) $(SIMDISK_OBJ) $(STORE_OBJ) $(LIB_OBJ)
 	$(LINK) $(SIMRUN_WRAP) -o $@ $^ $(STORE_LIBS)
@@ -239,7 +239,7 @@ step:
 endif
 
 # ---- benchmark -------------------------------------------------------------------------
-# ZeroMQ and Redis are peers to measure against; without their libraries their rows say so.
+# ZeroMQ, Redis and fio are peers to measure against; what is missing is named by its rows.
 BENCH_ZMQ := $(shell pkg-config --exists libzmq 2>/dev/null && echo yes)
 BENCH_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c))
 ifeq ($(BENCH_ZMQ),yes)
@@ -258,7 +258,7 @@ build/bench/bench: $(BENCH_OBJ) $(LIB)
 bench: $(BIN)/mqpub $(BIN)/mqsub $(BIN)/mqd build/bench/bench
 	tests/bench/run $(ROWS)
 bench-deps:
-	$(SUDO) apt-get install -y --no-install-recommends pkg-config libzmq3-dev redis-server libhiredis-dev
+	$(SUDO) apt-get install -y --no-install-recommends pkg-config libzmq3-dev redis-server libhiredis-dev fio
 	rm -f $(B)/tests/bench/peer_zmq.o $(B)/tests/bench/peer_redis.o
 
 # ---- the rest --------------------------------------------------------------------------

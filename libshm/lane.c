@@ -72,6 +72,8 @@ static uint64_t claimed_until(struct shmq_group *c, struct lane *l)
 		return f.offset + (row < f.count ? row : f.count);
 	if (position > log->base.position && log_peek(&e, log, position - 1, &f) == 0)
 		return f.offset + f.count;
+	if (position == log->base.position) /* all that came before memory was made anew */
+		return log->base.offset;
 	if (log_peek(&e, log, position, &f) == 0)
 		return f.offset;
 	return window_floor(&l->window); /* where it begins, or damage */

@@ -44,17 +44,14 @@ static void found(struct lane *l, uint64_t offset)
 	l->found[l->found_count++] = offset;
 }
 
-/* One word; *next is the one behind it. False: cannot go on now. */
-static bool look_at(struct shmq_group *c, struct lane *l, uint64_t offset, bool free_too, uint64_t now_ms, uint64_t *next)
+/* One word. False: cannot go on now. */
+static bool look_at(struct shmq_group *c, struct lane *l, uint64_t offset, bool free_too, uint64_t now_ms)
 {
 	uint64_t word;
 	enum word_says says = window_look(&l->window, offset, &word);
 
-	*next = offset + 1;
 	if (says == SAYS_BEYOND)
 		return false;
-	if (says == SAYS_FREE && window_in_gap(&l->window, offset, next))
-		return true;
 	if (says == SAYS_FREE && l->returns) {
 		int r = returns_wake_word(&c->g, offset, word, &c->moving);
 
@@ -84,7 +81,7 @@ static bool look_at(struct shmq_group *c, struct lane *l, uint64_t offset, bool 
 
 int lane_sweep(struct shmq_group *c, struct lane *l, bool free_too)
 {
-	uint64_t limit, now = boot_ms(), floor, hint = claim_look(&l->window);
+	uint64_t limit, now = boot_ms(), floor, word, hint = claim_look(&l->window);
 	int r = l->ended ? SHMQ_EMPTY : lane_open_log(c, l);
 
 	if (r == SHMQ_EMPTY || r == SHMQ_ECORRUPT) /* that: said by who takes from it */
@@ -96,12 +93,14 @@ int lane_sweep(struct shmq_group *c, struct lane *l, bool free_too)
 	l->found_count = l->found_next = 0;
 	limit = lane_limit(c, l);
 	floor = window_advance(&l->window, limit);
-	for (uint64_t o = floor; o < limit;) {
+	for (uint64_t o = floor; o < limit; o++) {
+		if (window_in_gap(&l->window, o, &o) && o >= limit)
+			break;
 		if (l->found_count == FOUND_MAX) {
 			c->sweep_cut = true;
 			break;
 		}
-		if (!look_at(c, l, o, free_too, now, &o))
+		if (!look_at(c, l, o, free_too, now))
 			break;
 	}
 	l->stuck_floor = floor;
@@ -152,13 +151,16 @@ bool lane_is_done(struct shmq_group *c, struct lane *l)
 		return l->until <= l->window.base;
 	if (l->returns)
 		until = log_known_end(&c->g.returns, &end).offset;
-	for (uint64_t o = floor, next; o < until; o = next) {
+	for (uint64_t o = floor; o < until; o++) {
 		uint64_t word;
 		enum word_says says = window_look(&l->window, o, &word);
 
-		next = o + 1;
-		if (says == SAYS_DONE || says == SAYS_BELOW || window_in_gap(&l->window, o, &next))
+		if (says == SAYS_DONE || says == SAYS_BELOW)
 			continue;
+		if (says != SAYS_HELD && window_in_gap(&l->window, o, &o)) {
+			o--; /* nothing to wait for, though the floor has not come to it, or nobody has moved it since */
+			continue;
+		}
 		if (says != SAYS_HELD || word_state(word) == WORD_WAITING)
 			return false;
 		if (!word_is_held(word) || word_low(word) == lives)

@@ -126,7 +126,7 @@ expect_options() {
 }
 
 @test "mqd, mqdlq: commands, verbs, and the options of a verb only" {
-	expect 'mqd ' topic group
+	expect 'mqd ' topic group check
 	expect 'mqd topic ' create alter list show purge repair delete
 	expect 'mqd topic cr' create
 	expect 'mqd group ' list alter seek pause resume delete
@@ -136,6 +136,7 @@ expect_options() {
 	for verb in create alter list show purge repair delete; do
 		expect_options mqd topic "$verb"
 	done
+	expect_options mqd check
 	for verb in list alter seek pause resume delete; do
 		expect_options mqd group "$verb"
 	done

@@ -78,8 +78,8 @@ teardown() {
 	[ "$(mqsub -q -e -o -3 t)" = "$(printf '%s\n' 19 20 21)" ]
 	[ "$(mqsub -q -e -o "$((first - 1))" t | head -n 1)" = 11 ]
 	[ "$(mqsub -q -e -o 10 t | head -n 1)" = 11 ]
-	mqsub -q -e -g g t >/dev/null
-	[ "$(mqd group list -J t | jq '.logs[0] | .end_offset - .offset // 0')" != "" ]
+	# and a group that has everything in hand before one comes to its end
+	[ "$(mqsub -q -e -g g t | wc -l)" -eq 21 ]
 }
 
 @test "what was read and not durable never shares its offset with anything" {
@@ -142,6 +142,22 @@ teardown() {
 	[ "$(left g t)" = "2 5 " ]
 }
 
+@test "loss of memory: a group reads up to a gap that nothing stands behind, and ends" {
+	start_mqd
+	seq 10 | mqpub -q -a disk t
+	mqsub -q -g g -c 4 -a disk t >/dev/null
+	lose_memory
+	start_mqd
+	run -0 timeout 5 mqsub -q -e -g g t
+	[ "$output" = "$(seq 5 10)" ]
+	run -0 timeout 5 mqsub -q -e -g g t
+	[ -z "$output" ]
+	run -0 timeout 5 mqsub -q -e -g o --ordered t
+	[ "$output" = "$(seq 10)" ]
+	run -0 timeout 5 mqsub -q -e t
+	[ "$output" = "$(seq 10)" ]
+}
+
 @test "loss of memory: dead letters and requeued ones are there" {
 	start_mqd
 	seq 6 | mqpub -q -a disk t
@@ -161,7 +177,7 @@ teardown() {
 	lose_memory
 	start_mqd
 	[ "$(mqdlq count t)" -eq 2 ]
-	[ "$(left g t | tr ' ' '\n' | sort | tr '\n' ' ')" = " 1 7 " ] || [ "$(left g t)" = "1 7 " ]
+	[ "$(left g t | xargs -n 1 | sort | xargs)" = "1 7" ]
 	mqsub -q -g g -e -a disk t >/dev/null
 	mqdlq drop --all -y t 2>/dev/null
 	mqsub -q -g other -e -a disk t >/dev/null
@@ -177,13 +193,13 @@ teardown() {
 	mqd group alter --expire 9d --dead-letters drop t g
 	mqd group pause t o
 	mqd topic show t | grep -vE '^ |memory:|PARTITION|readers|unread' >"$BATS_TEST_TMPDIR/topic"
-	mqd group list -J t | jq -cS 'del(.dead,.consumers,.lag,.pending,.in_flight)' | sort >"$BATS_TEST_TMPDIR/groups"
+	mqd group list -J t | jq -cS '{group, mode, lease, retries, backoff, backoff_max, filter, expire, dead_letters, paused}' | sort >"$BATS_TEST_TMPDIR/groups"
 	mqpub -q -a disk -k a.b -m y t
 	poll_until 5 eval 'mqsub -q -g g -e -a disk t; mqd check >/dev/null'
 	lose_memory
 	start_mqd
 	mqd topic show t | grep -vE '^ |memory:|PARTITION|readers|unread' | diff "$BATS_TEST_TMPDIR/topic" -
-	mqd group list -J t | jq -cS 'del(.dead,.consumers,.lag,.pending,.in_flight)' | sort | diff "$BATS_TEST_TMPDIR/groups" -
+	mqd group list -J t | jq -cS '{group, mode, lease, retries, backoff, backoff_max, filter, expire, dead_letters, paused}' | sort | diff "$BATS_TEST_TMPDIR/groups" -
 }
 
 @test "loss of memory: partitions and keys" {
@@ -580,7 +596,7 @@ lagging() {
 @test "lagging readers are given everything: ephemeral, from places, groups, browsing" {
 	lagging
 	all=$(seq 0 11999 | sha256sum)
-	plain() { sed 's/^0*\([0-9]\)/\1/'; }
+	plain() { awk '{ print $1 + 0 }'; }
 	[ "$(mqsub -q -e t | plain | sha256sum)" = "$all" ]
 	[ "$(mqsub -q -e -o 17 -c 3 t | plain | tr '\n' ' ')" = "17 18 19 " ]
 	[ "$(mqsub -q -e -o 500:502 t | plain | tr '\n' ' ')" = "500 501 502 " ] || [ "$(mqsub -q -e -o 500:502 t | plain | tr '\n' ' ')" = "500 501 " ]

@@ -104,11 +104,16 @@ void shared_free(void *memory, size_t bytes)
 
 int topic_fresh(struct bench *b, const char *name)
 {
+	return topic_fresh_with(b, name, &(struct shmq_topic_options){0});
+}
+
+int topic_fresh_with(struct bench *b, const char *name, const struct shmq_topic_options *options)
+{
 	int rc = shmq_topic_delete(b->broker, name);
 
 	if (rc && rc != SHMQ_ENOENT)
 		return complain("topic %s: %s", name, shmq_error(b->broker));
-	if (shmq_topic_create(b->broker, name, &(struct shmq_topic_options){0}))
+	if (shmq_topic_create(b->broker, name, options))
 		return complain("topic %s: %s", name, shmq_error(b->broker));
 	return 0;
 }

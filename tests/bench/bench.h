@@ -17,9 +17,12 @@
 struct bench {
 	char broker_dir[BENCH_PATH]; /* on tmpfs */
 	char work_dir[BENCH_PATH];   /* sockets, the input file */
+	char store_dir[BENCH_PATH];  /* runtime directory of the broker that has a store, on tmpfs */
+	char disk_dir[BENCH_PATH];   /* stores, and what is measured of the disk itself */
 	char bin_dir[BENCH_PATH];    /* the tools under test */
 	char input[BENCH_PATH];      /* "" until a row needs it */
 	uint64_t input_bytes, input_lines;
+	uint64_t behind_bytes; /* how much stands in the store of the rows that read it; 0: as the input */
 	uint64_t run_ns; /* how long one run of a C row moves data */
 	int cpus[2];     /* the two sides of a C row; the same one twice: not pinned */
 	shmq *broker;    /* the runner's own handle: topics are created and counted with it */
@@ -48,21 +51,26 @@ void shared_free(void *memory, size_t bytes);
 
 /* Topics that are fresh for each run. */
 int topic_fresh(struct bench *b, const char *name);
+int topic_fresh_with(struct bench *b, const char *name, const struct shmq_topic_options *options);
 int topic_drop(struct bench *b, const char *name);
 int topic_count_check(struct bench *b, const char *name, uint64_t messages);
 
 /* ---- machine.c ---- */
 
 void machine_print(void);
+void machine_print_disk(const char *path); /* the filesystem there, and whether it is one on a disk */
 int machine_cpus(int cpus[2]);           /* how many (1 or 2) distinct ones it found */
 uint64_t machine_memory_available(void); /* bytes; 0: unknown */
 
 /* ---- workspace.c ---- */
 
-/* Makes both directories, runs work(b, context) in a process group of its own and removes
+/* Makes all directories (disk_dir says below which its own is to be), runs work(b, context) in a process group of its own and removes
  * everything afterwards, also when a signal ends it. Returns the exit status; does not return
  * from a signal. */
 int workspace_run(struct bench *b, int (*work)(struct bench *b, void *context), void *context);
+
+/* Removes a directory with all that is in it. -1: said why. */
+int tree_remove(const char *path);
 
 /* ---- input.c ---- */
 

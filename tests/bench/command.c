@@ -45,6 +45,8 @@ static const char *word_meaning(const struct bench *b, const char *word)
 		return BENCH_TOPIC;
 	if (strcmp(word, "@file") == 0)
 		return b->input;
+	if (strcmp(word, "@disk") == 0)
+		return b->disk_dir;
 	if (strcmp(word, "@socket") == 0) {
 		snprintf(socket, sizeof(socket), "%s/socket", b->work_dir);
 		return socket;

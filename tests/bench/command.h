@@ -7,10 +7,10 @@
 
 #include "bench.h"
 
-#define COMMAND_WORDS 12
+#define COMMAND_WORDS 16
 #define COMMANDS_MAX  16
 
-/* Words: "@topic" "@lines" "@file" "@socket" stand for what their names say. */
+/* Words: "@topic" "@lines" "@file" "@socket" stand for what their names say, "@disk" for a directory on a disk. */
 struct command {
 	const char *words[COMMAND_WORDS];
 	const char *in;  /* a file, "@file", or NULL: /dev/null */

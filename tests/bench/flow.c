@@ -2,6 +2,8 @@
 /* flow.c - the input file through mqpub and mqsub, and through cat. */
 #include "flow.h"
 
+#include "store.h"
+
 const struct flow flow_shmq_file = {
     .name = "mqpub, mqsub",
     .commands = {{.words = {"mqsub", "-c", "@lines", "@topic"}},
@@ -54,6 +56,34 @@ const struct flow flow_shmq_compare = {
     .subscribers = 1,
 };
 
+#define DISK_COMMANDS                                                                              \
+	{{.words = {"mqsub", "-c", "@lines", "@topic"}},                                           \
+	 {.words = {"mqpub", "-a", "disk", "@topic"}, .in = "@file"}}
+
+const struct flow flow_shmq_disk = {
+    .name = "mqpub -a disk, mqsub",
+    .commands = DISK_COMMANDS,
+    .subscribers = 1,
+    .disk = true,
+};
+
+const struct flow flow_shmq_disk_used = {
+    .name = "the same, used files",
+    .commands = DISK_COMMANDS,
+    .subscribers = 1,
+    .disk = true,
+    .used = true,
+};
+
+const struct flow flow_shmq_disk_compare = {
+    .name = "mqsub | cmp",
+    .commands = {{.words = {"mqsub", "-c", "@lines", "@topic"}, .pipe = true},
+		 {.words = {"cmp", "-", "@file"}},
+		 {.words = {"mqpub", "-a", "disk", "@topic"}, .in = "@file"}},
+    .subscribers = 1,
+    .disk = true,
+};
+
 /* A topic nobody has read keeps everything for its first reader; the ones after that must be there
  * before the first message. */
 static int readers_wait(struct bench *b, unsigned readers)
@@ -104,8 +134,32 @@ static int counters_check(struct bench *b, const struct flow *flow,
 	return topic_count_check(b, BENCH_TOPIC, b->input_lines);
 }
 
+/* With a topic on disk: what mqpub says is durable is so by what mqd says. */
+static int durable_check(struct bench *b)
+{
+	struct shmq_log_info logs[SHMQ_PARTITIONS_MAX];
+	struct shmq_topic_info info = {.logs = logs};
+
+	if (shmq_topic_info(b->broker, BENCH_TOPIC, &info))
+		return complain("topic %s: %s", BENCH_TOPIC, shmq_error(b->broker));
+	if (info.options.storage != SHMQ_STORAGE_DISK || logs[0].durable_offset < b->input_lines)
+		return complain("%llu of %llu lines are durable", (unsigned long long)logs[0].durable_offset,
+				(unsigned long long)b->input_lines);
+	return 0;
+}
+
+/* A file of the journal that nothing is left in is written again, when the next one is begun. */
+static int flow_topic(struct bench *b, const struct flow *flow)
+{
+	struct shmq_topic_options options = {0};
+
+	if (flow->used)
+		options.retention.bytes = b->input_bytes / 4 > 64u << 20 ? b->input_bytes / 4 : 64u << 20;
+	return topic_fresh_with(b, BENCH_TOPIC, &options);
+}
+
 /* Only the time between the two clocks is measured; everything is checked after it. */
-int flow_run(struct bench *b, const struct flow *flow, double *rate)
+static int flow_measure(struct bench *b, const struct flow *flow, double *rate)
 {
 	struct commands running = COMMANDS_NONE;
 	struct shmq_counters before;
@@ -113,7 +167,7 @@ int flow_run(struct bench *b, const struct flow *flow, double *rate)
 	int rc;
 
 	if (flow->subscribers &&
-	    (topic_fresh(b, BENCH_TOPIC) || shmq_counters_read(b->broker, &before)))
+	    (flow_topic(b, flow) || shmq_counters_read(b->broker, &before)))
 		return -1;
 	start = now_ns();
 	flow_start(b, flow, &running);
@@ -125,7 +179,26 @@ int flow_run(struct bench *b, const struct flow *flow, double *rate)
 			      (unsigned long long)count, (unsigned long long)b->input_lines);
 	if (flow->subscribers && rc == 0)
 		rc = counters_check(b, flow, &before);
+	if (flow->disk && rc == 0)
+		rc = durable_check(b);
 	if (flow->subscribers && topic_drop(b, BENCH_TOPIC))
+		rc = -1;
+	return rc;
+}
+
+int flow_run(struct bench *b, const struct flow *flow, double *rate)
+{
+	struct store store;
+	int rc;
+
+	if (!flow->disk)
+		return flow_measure(b, flow, rate);
+	rc = store_begin(b, &store);
+	if (rc == 0 && flow->used)
+		rc = flow_measure(b, flow, rate);
+	if (rc == 0)
+		rc = flow_measure(b, flow, rate);
+	if (store_end(b, &store))
 		rc = -1;
 	return rc;
 }

@@ -2,11 +2,13 @@
 /* machine.c - what the figures were measured on. */
 #include "bench.h"
 
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +48,26 @@ void machine_print(void)
 	       u.release, u.machine, model, sysconf(_SC_NPROCESSORS_ONLN));
 	printf("load    %.2f%s\n", load[0],
 	       load[0] > 0.5 ? ": other programs are running, the figures will show it" : "");
+}
+
+void machine_print_disk(const char *path)
+{
+	static const struct {
+		unsigned long magic;
+		const char *name;
+	} known[] = {{EXT4_SUPER_MAGIC, "ext4"},        {XFS_SUPER_MAGIC, "xfs"},
+		     {BTRFS_SUPER_MAGIC, "btrfs"},      {F2FS_SUPER_MAGIC, "f2fs"},
+		     {NFS_SUPER_MAGIC, "NFS"},          {OVERLAYFS_SUPER_MAGIC, "overlay"},
+		     {TMPFS_MAGIC, "tmpfs: NO DISK, the figures of topics on disk show nothing"}};
+	const char *name = "another filesystem";
+	struct statfs fs;
+
+	if (statfs(path, &fs))
+		return;
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+		if ((unsigned long)fs.f_type == known[i].magic)
+			name = known[i].name;
+	printf("disk    %s, %.4g GB free\n", name, (double)fs.f_bavail * (double)fs.f_bsize / 1e9);
 }
 
 uint64_t machine_memory_available(void)

@@ -21,10 +21,12 @@ struct plan {
 };
 
 static const char usage[] =
-    "Usage: tests/bench/run [-n RUNS] [-s SIZE] [-t TIME] [-w TIME] [ROW...]\n"
+    "Usage: tests/bench/run [-n RUNS] [-d DIR] [-s SIZE] [-S SIZE] [-t TIME] [-w TIME] [ROW...]\n"
     "Measures shmq beside its references; without a ROW all of them.\n"
     "  -n RUNS  runs of each, interleaved (5)\n"
+    "  -d DIR   where stores are made, and the disk is measured (where the build is)\n"
     "  -s SIZE  of the input file of the rows with files (2 GB, less on small machines)\n"
+    "  -S SIZE  of what stands in the store of B14 and B15 (as -s)\n"
     "  -t TIME  that one run of the rows with the C API lasts (500ms)\n"
     "  -w TIME  patience: waiting for a quiet machine, and repeating runs that were disturbed,\n"
     "           may take this long in all (60s)\n"
@@ -87,8 +89,12 @@ static int row_measure(struct bench *b, const struct row *row, struct plan *plan
 	if (row->check && bounded_run(b, row->check, &unused))
 		return complain("%s: %s failed", row->name, row->check->name);
 	for (unsigned round = 0; round <= plan->runs; round++) {
-		if (round == 1)
+		if (round == 1) {
 			result->disturbed = 0;
+			sync_times_begin();
+		}
+		if (row->durable && sync_times_take(b))
+			return -1;
 		for (size_t i = 0; i < ROW_SERIES_MAX; i++)
 			if (is_there(b, &row->series[i]) &&
 			    one_run(b, &row->series[i], plan,
@@ -99,6 +105,8 @@ static int row_measure(struct bench *b, const struct row *row, struct plan *plan
 	for (size_t i = 0; i < ROW_SERIES_MAX; i++)
 		if (is_there(b, &row->series[i]))
 			result->series[i] = summarise(values[i], plan->runs);
+	if (row->durable)
+		result->sync = sync_times();
 	return 0;
 }
 
@@ -152,6 +160,18 @@ static void bin_dir_find(struct bench *b)
 	snprintf(b->bin_dir, sizeof(b->bin_dir), "%.490s/../bin", dirname(self));
 }
 
+/* Below what is built, unless told otherwise: most likely on a disk, where /tmp may be none. */
+static void disk_dir_find(struct bench *b)
+{
+	char self[BENCH_PATH] = "";
+
+	if (b->disk_dir[0])
+		return;
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		self[0] = '\0';
+	snprintf(b->disk_dir, sizeof(b->disk_dir), "%.490s", dirname(self));
+}
+
 static void rows_list(void)
 {
 	for (size_t i = 0; i < row_count; i++)
@@ -186,8 +206,12 @@ static void options_read(int argc, char **argv, struct bench *b, struct plan *pl
 	int option;
 
 	opterr = 0;
-	while ((option = getopt(argc, argv, "n:s:t:w:lh")) != -1) {
+	while ((option = getopt(argc, argv, "d:n:s:S:t:w:lh")) != -1) {
 		switch (option) {
+		case 'd':
+			if (snprintf(b->disk_dir, sizeof(b->disk_dir), "%.480s", optarg) > 479)
+				bad_option("-d: the path is too long");
+			break;
 		case 'n':
 			plan->runs = (unsigned)strtoul(optarg, NULL, 10);
 			if (plan->runs < 1 || plan->runs > BENCH_RUNS_MAX)
@@ -196,6 +220,10 @@ static void options_read(int argc, char **argv, struct bench *b, struct plan *pl
 		case 's':
 			if (shmq_parse_size(optarg, &b->input_bytes) || b->input_bytes < LINE_BYTES)
 				bad_option("-s: not a size of 100 bytes or more");
+			break;
+		case 'S':
+			if (shmq_parse_size(optarg, &b->behind_bytes) || b->behind_bytes < LINE_BYTES)
+				bad_option("-S: not a size of 100 bytes or more");
 			break;
 		case 't':
 			if (shmq_parse_duration(optarg, &ns) || ns <= 0)
@@ -232,7 +260,11 @@ int main(int argc, char **argv)
 	options_read(argc, argv, &b, &plan);
 	plan.cpu_count = machine_cpus(b.cpus);
 	bin_dir_find(&b);
+	disk_dir_find(&b);
+	if (b.behind_bytes == 0)
+		b.behind_bytes = b.input_bytes;
 	machine_print();
+	machine_print_disk(b.disk_dir);
 	printf("input   %.4g GB of %d-byte lines; C rows run %.4g s, on CPU %d and %d\n",
 	       (double)b.input_bytes / 1e9, LINE_BYTES, (double)b.run_ns / 1e9, b.cpus[0],
 	       b.cpus[1]);

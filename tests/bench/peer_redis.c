@@ -18,6 +18,13 @@ static const struct command redis_server = {
     .words = {"redis-server", "--port", "0", "--unixsocket", "@socket", "--save", ""},
 };
 
+/* What it answers is on disk. */
+#define AOF_DIR "redis"
+static const struct command redis_server_durable = {
+    .words = {"redis-server", "--port", "0", "--unixsocket", "@socket", "--save", "", "--appendonly", "yes",
+	      "--appendfsync", "always", "--dir", "@disk", "--appenddirname", AOF_DIR},
+};
+
 const char *redis_missing(const struct bench *b)
 {
 	if (!program_path(b, "redis-cli"))
@@ -53,9 +60,14 @@ static int redis_wait(const struct bench *b)
 	return rc ? complain("redis-server did not come up within ten seconds") : 0;
 }
 
+static int server_start(struct bench *b, struct commands *beside, const struct command *server)
+{
+	return command_start(b, beside, server) || redis_wait(b) ? -1 : 0;
+}
+
 int redis_start(struct bench *b, struct commands *beside)
 {
-	return command_start(b, beside, &redis_server) || redis_wait(b) ? -1 : 0;
+	return server_start(b, beside, &redis_server);
 }
 
 /* Its exit status is of no interest. */
@@ -70,6 +82,7 @@ void redis_stop(struct commands *beside)
 #ifdef BENCH_HAVE_HIREDIS
 #include <hiredis/hiredis.h>
 
+#define READ_NS (60ull * 1000000000u)
 #define BATCH 500 /* commands in flight, entries asked for at once */
 
 static struct commands beside;
@@ -205,6 +218,89 @@ static int consume(struct bench *b, unsigned consumer)
 
 const struct queue_kind queue_redis = {"Redis Streams", prepare, finish, publish, consume};
 
+/* ---- on disk ---- */
+
+struct durable {
+	atomic_ullong published; /* 0 until all of them are */
+	uint64_t end_ns;
+};
+
+/* From 0 on. *id: of the last one read. */
+static int read_some(redisContext *c, char id[64], uint64_t *n)
+{
+	redisReply *r = NULL;
+	const redisReply *entries;
+
+	redisAppendCommand(c, "XREAD COUNT %d BLOCK 5 STREAMS bench %s", BATCH, id);
+	if (redis_reply(c, &r))
+		return -1;
+	if (r->type == REDIS_REPLY_ARRAY && r->elements) {
+		entries = r->element[0]->element[1];
+		*n += entries->elements;
+		snprintf(id, 64, "%s", entries->element[entries->elements - 1]->element[0]->str);
+	}
+	freeReplyObject(r);
+	return 0;
+}
+
+static int read_all(struct bench *b, struct durable *d)
+{
+	redisContext *c = redis_connect(b);
+	uint64_t n = 0, published, deadline = now_ns() + READ_NS;
+	char id[64] = "0";
+	int rc = c ? 0 : -1;
+
+	while (rc == 0 && ((published = atomic_load(&d->published)) == 0 || n < published)) {
+		rc = read_some(c, id, &n);
+		if (rc == 0 && now_ns() > deadline)
+			rc = complain("Redis: %llu entries came", (unsigned long long)n);
+	}
+	d->end_ns = now_ns();
+	if (c)
+		redisFree(c);
+	return rc;
+}
+
+static int durable_measure(struct bench *b, struct durable *d, double *rate)
+{
+	uint64_t start = now_ns();
+	int64_t n;
+	int status = 0;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		_exit(read_all(b, d) != 0);
+	if (pid < 0)
+		return complain_errno("fork");
+	n = publish(b, start + b->run_ns);
+	if (n <= 0)
+		kill(pid, SIGKILL);
+	atomic_store(&d->published, n > 0 ? (uint64_t)n : 0);
+	waitpid(pid, &status, 0);
+	*rate = (double)n * 1e9 / (double)(d->end_ns - start);
+	return n > 0 && status == 0 ? 0 : complain("Redis: the run failed");
+}
+
+int redis_durable_run(struct bench *b, const void *what, double *rate)
+{
+	struct durable *d = shared_alloc(sizeof *d);
+	char path[BENCH_PATH + 16];
+	int rc = -1;
+
+	(void)what;
+	if (!d)
+		return -1;
+	beside = COMMANDS_NONE;
+	if (server_start(b, &beside, &redis_server_durable) == 0)
+		rc = durable_measure(b, d, rate);
+	redis_stop(&beside);
+	shared_free(d, sizeof *d);
+	snprintf(path, sizeof path, "%s/" AOF_DIR, b->disk_dir);
+	return tree_remove(path) ? -1 : rc;
+}
+
 #else
 
 const char *redis_library_missing(const struct bench *b)
@@ -214,5 +310,13 @@ const char *redis_library_missing(const struct bench *b)
 }
 
 const struct queue_kind queue_redis = {.name = "Redis Streams"};
+
+int redis_durable_run(struct bench *b, const void *what, double *rate)
+{
+	(void)b;
+	(void)what;
+	(void)rate;
+	return -1;
+}
 
 #endif

@@ -21,33 +21,39 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return remove(path);
 }
 
+int tree_remove(const char *path)
+{
+	return nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) ? complain_errno("%s: cannot be removed", path) : 0;
+}
+
 static void workspace_remove(struct bench *b)
 {
-	const char *dirs[] = {b->broker_dir, b->work_dir};
+	const char *dirs[] = {b->broker_dir, b->store_dir, b->work_dir, b->disk_dir};
 
-	for (size_t i = 0; i < 2; i++)
-		if (dirs[i][0] && nftw(dirs[i], remove_one, 16, FTW_DEPTH | FTW_PHYS))
-			complain_errno("%s: cannot be removed", dirs[i]);
+	for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++)
+		if (dirs[i][0])
+			tree_remove(dirs[i]);
+}
+
+/* path: an empty one on error, so that it is not removed. */
+static int dir_make(const char *below, char path[BENCH_PATH])
+{
+	if (snprintf(path, BENCH_PATH, "%.480s/shmq-bench.XXXXXX", below) > 0 && mkdtemp(path))
+		return 0;
+	complain_errno("%s", path);
+	path[0] = '\0';
+	return -1;
 }
 
 static int workspace_make(struct bench *b)
 {
 	const char *tmp = getenv("TMPDIR");
+	char disk[BENCH_PATH];
 
-	snprintf(b->broker_dir, sizeof(b->broker_dir), "/dev/shm/shmq-bench.XXXXXX");
-	snprintf(b->work_dir, sizeof(b->work_dir), "%s/shmq-bench.XXXXXX",
-		 tmp && *tmp ? tmp : "/tmp");
-	if (!mkdtemp(b->broker_dir)) {
-		complain_errno("%s", b->broker_dir);
-		b->broker_dir[0] = '\0';
-		return -1;
-	}
-	if (!mkdtemp(b->work_dir)) {
-		complain_errno("%s", b->work_dir);
-		b->work_dir[0] = '\0';
-		return -1;
-	}
-	return 0;
+	memcpy(disk, b->disk_dir, sizeof disk);
+	b->disk_dir[0] = '\0';
+	return dir_make("/dev/shm", b->broker_dir) || dir_make("/dev/shm", b->store_dir) ||
+	       dir_make(tmp && *tmp ? tmp : "/tmp", b->work_dir) || dir_make(disk, b->disk_dir);
 }
 
 /* The parent only waits, so that it is there to clean up when a child is killed; being the

@@ -95,7 +95,7 @@ static int window_read(const struct window *w, bool returns, struct spans *done,
 	if (floor > OFFSET_MAX)
 		return SHMQ_ECORRUPT;
 	spans_raise(done, floor);
-	requeued->floor = floor;
+	*requeued = (struct spans){.floor = floor, .bare = true};
 	for (uint64_t o = floor; o - floor < w->count && window_backed(w, o); o++) {
 		enum word_says says = window_look(w, o, &word);
 

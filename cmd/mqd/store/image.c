@@ -174,6 +174,7 @@ static struct image_group *group_add(struct image_topic *t, uint32_t number)
 	if (g == NULL)
 		return NULL;
 	g->number = number;
+	g->requeued.bare = true;
 	g->windows = calloc(t->r.partitions, sizeof *g->windows);
 	g->returns.id = (struct log_id){.topic = t->number, .group = number};
 	if (g->windows == NULL || grow(&t->groups, t->group_count, &t->group_capacity) < 0) {

@@ -144,7 +144,12 @@ int log_gap(struct image_log *l, const struct record *r)
 
 	if (r->a < l->end_position || r->b < l->end_offset || r->b > OFFSET_MAX)
 		return SHMQ_ECORRUPT;
-	if (g.to > g.from) {
+	struct offset_gap *last = l->gaps.used > 0 ? (struct offset_gap *)(void *)(l->gaps.data + l->gaps.used) - 1 : NULL;
+
+	if (g.to > g.from && last != NULL && last->to == g.from) { /* nothing came between two losses of power */
+		last->to = g.to;
+		l->gap_sum += g.to - g.from;
+	} else if (g.to > g.from) {
 		if (column_room(&l->gaps, sizeof g) < 0)
 			return SHMQ_ENOMEM;
 		memcpy(l->gaps.data + l->gaps.used, &g, sizeof g);

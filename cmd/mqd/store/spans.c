@@ -69,7 +69,7 @@ int spans_add(struct spans *s, uint64_t from, uint64_t to)
 {
 	size_t i, end;
 
-	if (from < s->floor)
+	if (from < s->floor && !s->bare)
 		from = s->floor;
 	if (from >= to)
 		return 0;
@@ -87,7 +87,8 @@ int spans_add(struct spans *s, uint64_t from, uint64_t to)
 		s->at[i] = (struct span){from, to};
 		drop(s, i + 1, end);
 	}
-	spans_raise(s, s->floor);
+	if (!s->bare)
+		spans_raise(s, s->floor);
 	return 0;
 }
 
@@ -95,7 +96,7 @@ bool spans_have(const struct spans *s, uint64_t offset)
 {
 	size_t i;
 
-	if (offset < s->floor)
+	if (offset < s->floor && !s->bare)
 		return true;
 	i = first_at(s, offset + 1);
 	return i < s->count && s->at[i].from <= offset && offset < s->at[i].to;

@@ -12,7 +12,8 @@ struct span {
 };
 
 struct spans {
-	uint64_t floor; /* everything below is in the set */
+	uint64_t floor; /* everything below is in the set; */
+	bool bare;      /* or it is not: then it is only where records of the set count from */
 	struct span *at; /* sorted; apart from each other and from the floor */
 	size_t count, capacity;
 };

@@ -240,9 +240,9 @@ static void places_note(struct run *r, unsigned group)
 	*m = (struct move){.incarnation = info.incarnation, .round = UINT64_MAX};
 	for (unsigned p = 0; p < PARTITIONS; p++) {
 		m->log[p].from = logs[p].offset;
-		for (uint32_t k = 0; before != NULL && k < before->log[p].count; k++)
-			if (before->log[p].at[k].touched)
-				fate_of(g, (struct place){g->topic, p, k})->touched = true;
+		for (uint32_t k = 0; before != NULL && k < r->account.topic[g->topic].log[p].count; k++)
+			fate_of(g, (struct place){g->topic, p, k})->touched =
+			        k >= before->log[p].count || before->log[p].at[k].touched || before->log[p].at[k].last != DONE;
 	}
 }
 
@@ -364,7 +364,7 @@ static struct hand *consume(struct run *r)
 	result = shmq_group_next(act_group(r, client, group), &h->d);
 	if (result == SHMQ_LATE)
 		hand_drop(r, client, group);
-	if (result == SHMQ_EMPTY || result == SHMQ_LATE)
+	if (result == SHMQ_EMPTY || result == SHMQ_LATE || result == SHMQ_OVERRUN) /* that: retention went past it */
 		return NULL;
 	if (result != 0)
 		failed(r, "shmq_group_next %s/%s: %d %s", topic_name[r->account.topic[r->account.group[group].topic].name],
@@ -577,16 +577,16 @@ static void topic_purge(struct run *r)
 	struct topic_record *t;
 	int result;
 
-	if (topic == NONE)
+	if (topic == NONE || r->plan.full || r->faulty) /* it waits for mqd */
 		return;
 	t = &r->account.topic[topic];
 	note(r, "topic %u purged", topic);
-	result = shmq_topic_purge(r->client[0].q, topic_name[t->name], NULL);
-	if (result != 0)
-		failed(r, "shmq_topic_purge: %d %s", result, shmq_error(r->client[0].q));
 	for (unsigned p = 0; p < PARTITIONS; p++)
 		for (uint32_t k = 0; k < t->log[p].count; k++)
 			t->log[p].at[k].purged = true;
+	result = shmq_topic_purge(r->client[0].q, topic_name[t->name], NULL);
+	if (result != 0)
+		failed(r, "shmq_topic_purge: %d %s", result, shmq_error(r->client[0].q));
 }
 
 /* ---- one thing --------------------------------------------------------------------------- */

@@ -95,9 +95,9 @@ static double seconds(void)
 static struct plan plan_of(uint64_t seed)
 {
 	struct rng rng = rng_part(seed, 0);
-	struct plan p = {.seed = seed, .steps = 250 + rng_below(&rng, 400), .gap = 40 + rng_below(&rng, 200), .images = 1};
+	struct plan p = {.seed = seed, .steps = 60 + rng_below(&rng, 200), .gap = 10 + rng_below(&rng, 60), .images = 1};
 
-	p.images = 1 + rng_below(&rng, 3);
+	p.images = 1 + rng_below(&rng, 2);
 	p.big = rng_one_in(&rng, 2);
 	p.kills = !rng_one_in(&rng, 4);
 	p.io_fails = rng_one_in(&rng, 4);
@@ -125,6 +125,7 @@ __attribute__((noreturn)) static void run_one(uint64_t seed)
 		       run.plan.gap, run.plan.images, run.plan.big ? " big" : "", run.plan.kills ? " kills" : "",
 		       run.plan.io_fails ? " io-fails" : "", run.plan.memory_fails ? " memory-fails" : "",
 		       run.plan.full ? " full" : "", run.plan.jumps ? " jumps" : "");
+	clock_run = &run;
 	life_first(&run);
 	for (unsigned i = 0; i < run.plan.steps; i++)
 		act(&run);

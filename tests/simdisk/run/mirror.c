@@ -168,7 +168,10 @@ static int mirrored_sync_dir(struct io *io)
 
 static int mirrored_list(struct io *io, int (*each)(void *context, const char *name), void *context)
 {
-	return of(io)->under->ops->list(of(io)->under, each, context);
+	int r;
+
+	UNDER(r, of(io)->under->ops->list(of(io)->under, each, context));
+	return r;
 }
 
 static int mirrored_space(struct io *io, uint64_t *free_bytes, uint64_t *all_bytes)

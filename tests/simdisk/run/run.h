@@ -117,6 +117,7 @@ void verify_deliveries(struct run *r);
 
 extern int64_t clock_now_ns;          /* since the start */
 extern int64_t clock_real_ns;         /* how far CLOCK_REALTIME has jumped */
+extern struct run *clock_run;         /* whose mqd works when a client sleeps */
 extern struct rng clock_salts;        /* what getrandom() gives */
 
 /* ---- memory.c ------------------------------------------------------------------------- */

@@ -47,7 +47,11 @@ static void message_noted(struct seen *s, const struct shmq_message *m)
 
 static int browsed(void *context, const struct shmq_delivery *d, const char *state)
 {
-	(void)state;
+	const struct seen *s = context;
+
+	if (strcmp(state, "new") != 0)
+		note(s->r, "group %u partition %d offset %llu: %s", (unsigned)(s->g - s->r->account.group), d->message.partition,
+		     (unsigned long long)d->message.offset, state);
 	message_noted(context, &d->message);
 	return 0;
 }
@@ -81,7 +85,7 @@ static void message_verify(struct run *r, struct group_record *g, struct place a
 		       at.partition, (unsigned long long)e->offset, now);
 	if (e->lost || (f->touched && g->moves > 1))
 		return;
-	if (e->offset < from && now != 0)
+	if (e->offset < from && now != 0 && g->moves == 1) /* else in the return log, where a seek leaves it */
 		failed(r, "%s: partition %u offset %llu is before where the group begins", group_text(r, g, text), at.partition,
 		       (unsigned long long)e->offset);
 	if (e->offset < from)
@@ -220,17 +224,20 @@ static void group_drain(struct run *r, unsigned group)
 	char text[64];
 	shmq_group *c = act_group(r, 0, group);
 
-	while (idle < 4) {
+	while (idle < 40) {
 		int result = shmq_group_next(c, &d);
 		struct entry *e;
 		struct fate *f;
 
 		if (result == SHMQ_EMPTY || result == SHMQ_LATE) {
+			note(r, "draining group %u: %d at %lld ms", group, result, (long long)(clock_now_ns / 1000000));
 			idle += result == SHMQ_EMPTY;
 			clock_now_ns += 3000000000;
 			shmq_group_renew(c);
 			continue;
 		}
+		if (result == SHMQ_OVERRUN)
+			continue;
 		if (result != 0)
 			failed(r, "%s: shmq_group_next: %d %s", group_text(r, g, text), result, shmq_error(r->client[0].q));
 		idle = 0;
