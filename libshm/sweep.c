@@ -81,7 +81,7 @@ static bool look_at(struct shmq_group *c, struct lane *l, uint64_t offset, bool 
 
 int lane_sweep(struct shmq_group *c, struct lane *l, bool free_too)
 {
-	uint64_t limit, now = boot_ms(), floor, word, hint = claim_look(&l->window);
+	uint64_t limit, now = boot_ms(), floor, hint = claim_look(&l->window);
 	int r = l->ended ? SHMQ_EMPTY : lane_open_log(c, l);
 
 	if (r == SHMQ_EMPTY || r == SHMQ_ECORRUPT) /* that: said by who takes from it */
