@@ -69,21 +69,39 @@ int row_at(struct group *g, struct frame_read *read, uint64_t from, uint64_t row
 	return 0;
 }
 
+static bool has_row(const struct frame_read *read, uint64_t offset)
+{
+	const struct frame *f = read->open ? read->columns.frame : NULL;
+
+	return f != NULL && offset >= f->offset && offset - f->offset < f->count;
+}
+
+#define SEARCHES 100 /* what is searched in memory may leave it for the store meanwhile */
+
+/* Opens the frame that has the row, or the one where it was to be. 0, SHMQ_OVERRUN, or an error. */
+static int frame_find(struct group *g, const struct log *log, uint64_t offset, struct frame_read *read)
+{
+	for (unsigned tries = 0;; tries++) {
+		uint64_t end = ring_end(log), head = ring_head(log, end), first = log_first(log, end);
+		int r;
+
+		if (first >= end)
+			return SHMQ_OVERRUN;
+		r = frame_load(g, log, log_search(log, first, end, false, offset), read);
+		if (r != 0 || has_row(read, offset) || log->past == NULL || tries == SEARCHES || ring_head(log, end) == head)
+			return r;
+	}
+}
+
 int row_read(struct group *g, const struct log *log, uint64_t offset, struct frame_read *read, struct shmq_message *m)
 {
-	uint64_t end, head, position, at = 0;
+	uint64_t end, at = 0;
 	const struct frame *f;
 	int r;
 
 	read_turn_to(read, log);
-	if (!read->open || offset < read->columns.frame->offset ||
-	    offset - read->columns.frame->offset >= read->columns.frame->count) {
-		end = ring_end(log);
-		head = log_first(log, end);
-		if (head >= end)
-			return SHMQ_OVERRUN;
-		position = log_search(log, head, end, false, offset);
-		r = frame_load(g, log, position, read);
+	if (!has_row(read, offset)) {
+		r = frame_find(g, log, offset, read);
 		if (r != 0)
 			return r;
 	}

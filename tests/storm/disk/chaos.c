@@ -251,7 +251,7 @@ static void memory_disturb(struct chaos *c)
 	workers_start(c);
 	now = now_ms();
 	c->daemon_ms = now + rng_below(&c->rng, 400); /* also while it brings topics back */
-	c->loss_ms = now + 300 + rng_below(&c->rng, 2000);
+	c->loss_ms = now + 200 + rng_below(&c->rng, 1200);
 }
 
 void rage(struct chaos *c, unsigned seconds)
@@ -259,7 +259,7 @@ void rage(struct chaos *c, unsigned seconds)
 	uint64_t end = now_ms() + seconds * 1000u;
 
 	c->daemon_ms = now_ms() + 50 + rng_below(&c->rng, 250);
-	c->loss_ms = now_ms() + 300 + rng_below(&c->rng, 2000);
+	c->loss_ms = now_ms() + 200 + rng_below(&c->rng, 1200);
 	while (now_ms() < end && board->violations == 0) {
 		usleep(100 + rng_below(&c->rng, 100 * c->calm));
 		resume(false);

@@ -75,6 +75,7 @@ struct board {
 	_Atomic uint8_t life;
 	_Atomic uint32_t next[PUBLISHERS]; /* the next message */
 	uint16_t instances;
+	uint64_t ordered_ever[PARTITIONS]; /* of all lives before */
 	_Atomic uint64_t ordered_done[PARTITIONS], ordered_durable[PARTITIONS], ordered_seen[PARTITIONS];
 	_Atomic uint32_t jump_count;
 	struct jump { /* `ordered` went from one offset to a later one: nobody may stand between */

@@ -105,7 +105,7 @@ static void judge_letters(const struct pass *work)
 {
 	static uint8_t letters[ALL_IDS];
 	struct shmq_dead_letter l;
-	unsigned told = 0;
+	unsigned told = 0, count = 0;
 	shmq_dlq *d;
 	int r = shmq_dlq_open(q, topic_names[WORK], group_names[SHARED], &d);
 
@@ -114,6 +114,7 @@ static void judge_letters(const struct pass *work)
 	while (r == 0 && (r = shmq_dlq_next(d, &l)) == 0) {
 		uint32_t id = (uint32_t)strtoul((const char *)l.message.value, NULL, 10) % ALL_IDS;
 
+		count++;
 		if (letters[id]++ > 0)
 			violation("dead letter %u is there twice", id);
 		if (!board->notes[id].dead_ever)
@@ -126,7 +127,9 @@ static void judge_letters(const struct pass *work)
 	shmq_dlq_close(d);
 	for (uint32_t id = 0; id < ALL_IDS && told < 3; id++)
 		if (board->notes[id].dead != 0 && !letters[id])
-			violation("dead letter %u is lost", id), told++;
+			violation("dead letter %u is lost: of life %u of %u%s, %u are there", id, board->notes[id].dead,
+			          board->life + 1u, board->notes[id].side[0].durable ? ", durable" : "", count),
+			        told++;
 }
 
 void judge(void)

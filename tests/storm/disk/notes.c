@@ -164,7 +164,10 @@ void life_end(void)
 				n->place[1] = 0; /* the output is lost, and made again elsewhere */
 		}
 	for (unsigned p = 0; p < PARTITIONS; p++) {
-		board->ordered_seen[p] = board->ordered_done[p];
+		/* It goes on at any place up to that: what was done may have become durable without being waited for. */
+		if (board->ordered_ever[p] < board->ordered_done[p])
+			board->ordered_ever[p] = board->ordered_done[p];
+		board->ordered_seen[p] = board->ordered_ever[p];
 		board->ordered_done[p] = board->ordered_durable[p];
 	}
 	board->life++;
