@@ -100,6 +100,10 @@ static int oldest_move(struct group *g, struct self *self)
 
 	if (r == 0 && !returns_meta(&read, &meta, &text))
 		r = SHMQ_ECORRUPT;
+	if (r == SHMQ_ECORRUPT && g->returns.past != NULL && offset < g->returns.base.offset) {
+		frame_read_free(&read); /* it stands in the store, where a look may fail: nothing is given up for that */
+		return 0;
+	}
 	if (r == SHMQ_ECORRUPT) { /* nobody can be given it any more */
 		r = (says == SAYS_FREE || says == SAYS_HELD) && window_set(w, offset, word, window_done(w, offset, word));
 		frame_read_free(&read);

@@ -62,6 +62,8 @@ uint64_t window_skip_to(const struct window *w, uint64_t offset)
 	while (o < offset && o - floor < w->count) {
 		enum word_says s = window_look(w, o, &word);
 
+		if (window_in_gap(w, o, &o))
+			continue;
 		if (s == SAYS_FREE || s == SAYS_HELD) {
 			if (window_reserve(&e, w, o) < 0)
 				return skipped; /* later */
@@ -72,7 +74,7 @@ uint64_t window_skip_to(const struct window *w, uint64_t offset)
 		o++;
 	}
 	if (offset > o) /* never had a word */
-		skipped += offset - o;
+		skipped += offset - o - (durable_is(&w->durable) ? durable_gaps_between(&w->durable, o, offset) : 0);
 	if (offset > floor)
 		cas_max(&w->line->floor_hint, offset); /* finish:floor */
 	return skipped;

@@ -174,6 +174,12 @@ struct ending work_run(struct topics *t, struct args *args, int64_t since_ns)
 	pool_init(&w.pool, args->jobs);
 	if (args->into) {
 		w.into = topics_publisher(t, args->into);
+		for (size_t i = 0; i < t->count && !shmq_pub_on_disk(w.into); i++)
+			if (shmq_group_on_disk(t->group[i]))
+				die(EX_DATAERR,
+				    "topic %s is in memory, and a loss of power would take what settles"
+				    " messages of topic %s, which is on disk: '--into' a topic on disk",
+				    args->into, t->name[i]);
 		w.pool.out_max = shmq_pub_message_max(w.into);
 	}
 	loop(&w);

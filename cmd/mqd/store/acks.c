@@ -99,7 +99,8 @@ static int window_read(const struct window *w, bool returns, struct spans *done,
 	for (uint64_t o = floor; o - floor < w->count && window_backed(w, o); o++) {
 		enum word_says says = window_look(w, o, &word);
 
-		if (says == SAYS_DONE && spans_add(done, o, o + 1) < 0)
+		/* BELOW: the floor has come there since it was loaded. */
+		if ((says == SAYS_DONE || says == SAYS_BELOW) && spans_add(done, o, o + 1) < 0)
 			return SHMQ_ENOMEM;
 		/* A dead letter that is to be delivered again; it says PARKED in its frame. */
 		if (returns && says == SAYS_HELD && word_state(word) != WORD_PARKED &&
@@ -251,6 +252,17 @@ static int topic_tell_round(struct collector *c, uint64_t number)
 	return r == 0 ? groups_gone(c, t) : r;
 }
 
+/* What was looked at of its groups is looked at again. */
+static void topic_untold(struct collector *c, uint64_t number)
+{
+	struct live_topic *t = live_find(c->live, number);
+
+	for (size_t k = 0; t != NULL && k < t->group_count; k++) {
+		t->groups[k]->told = (struct record_group){0};
+		t->groups[k]->told_hash = 0;
+	}
+}
+
 int acks_begin(struct collector *c)
 {
 	struct daemon_file *d = c->daemon;
@@ -259,7 +271,7 @@ int acks_begin(struct collector *c)
 	c->round = load_relaxed(&d->rounds_begun) + 1; /* relaxed: our own */
 	store_release(&d->rounds_begun, c->round);     /* written:stored; before any bit or word is read */
 	fence_seq();
-	c->round_written = false;
+	c->round_written = c->spoiled = false;
 	c->acks.used = c->barriers.used = 0;
 	c->marked_count = 0;
 	r = collect_bits(c, &c->live->q->broker->acked, marked_add);
@@ -269,6 +281,8 @@ int acks_begin(struct collector *c)
 		r = topic_tell_round(c, c->marked[k]);
 		if (r < 0 && r != SHMQ_ENOMEM) { /* of this topic: in another round */
 			c->acks.used = before;
+			topic_untold(c, c->marked[k]);
+			c->spoiled = true;
 			c->troubled(c->context, c->marked[k]);
 			topic_mark(c->live->q->broker, &c->live->q->broker->acked, c->marked[k]);
 			r = 0;
@@ -309,6 +323,7 @@ bool acks_finish(struct collector *c, struct batch *b)
 	if (!batch_has_room(b, c->acks.used) || batch_append(b, &c->acks) < 0)
 		return false;
 	b->rounds = c->round;
+	b->spoiled = c->spoiled;
 	c->round_written = true;
 	return true;
 }

@@ -27,6 +27,7 @@ void batch_clear(struct batch *b)
 	b->used = sizeof(struct commit_head);
 	b->run_at = 0;
 	b->runs = b->rounds = 0;
+	b->spoiled = false;
 }
 
 bool batch_has_room(const struct batch *b, size_t bytes)

@@ -15,6 +15,7 @@ struct batch {
 	size_t run_at;       /* of the record of the open run; 0: none */
 	uint64_t runs;       /* entries that its runs need in a footer */
 	uint64_t rounds;     /* of acks that are in it; 0: none */
+	bool spoiled;        /* the round lacks something */
 };
 
 int batch_init(struct batch *b);

@@ -35,6 +35,7 @@ struct collector {
 	struct column acks;     /* records, ready to be written when the barriers are passed */
 	struct column barriers; /* struct barrier */
 	uint64_t round;         /* 0: none */
+	bool spoiled;           /* it does not have everything that was marked: nobody is told that it is durable */
 	bool round_written;     /* it is in flight */
 	uint64_t *marked;       /* topics whose groups have done something, taken for this round */
 	size_t marked_count, marked_capacity;

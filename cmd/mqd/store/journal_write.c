@@ -53,9 +53,9 @@ void journal_failed(struct journal *j, const char *what, int error)
 	j->error = error;
 	j->suspect = true;
 	say_failure(j, what, error);
-	give_up(j);
 	if (++j->fresh_failures >= 2)
 		j->broken = true;
+	give_up(j);
 }
 
 int journal_begin(struct error *e, struct journal *j)

@@ -51,7 +51,8 @@ static bool round_is_due(const struct server *s, uint64_t now)
 /* A round in which nothing has changed is over when everything before it is. */
 static void round_skip(struct server *s, struct batch *b)
 {
-	store_release(&s->daemon->rounds_durable, b->rounds); /* written:stored */
+	if (!b->spoiled)
+		store_release(&s->daemon->rounds_durable, b->rounds); /* written:stored */
 	s->collector.round = 0;
 	batch_clear(b);
 	fence_seq();
@@ -303,13 +304,14 @@ void server_finish(struct server *s)
 	uint64_t until = clock_ns(CLOCK_MONOTONIC) + 10 * (uint64_t)SECOND_NS;
 	bool done = false;
 
-	if (s->collector.frees_only) /* perhaps there is room by now */
-		s->collector.stuck = false;
+	s->collector.stuck = false; /* perhaps there is room by now */
+	s->round_ns = 0; /* what groups have done since the last round */
 	while (!done && !s->journal.broken && clock_ns(CLOCK_MONOTONIC) < until) {
 		if (commit(s) < 0)
 			break;
 		done = !s->filled && !journal_busy(&s->journal) &&
-		       !collect_has_work(&s->collector) && s->collector.pending_count == 0 && s->collector.round == 0;
+		       !collect_has_work(&s->collector) && s->collector.pending_count == 0 && s->collector.round == 0 &&
+		       !acks_marked(&s->collector);
 		if (s->collector.stuck && !journal_busy(&s->journal))
 			break;
 		if (journal_busy(&s->journal))

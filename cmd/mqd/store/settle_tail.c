@@ -111,6 +111,8 @@ static int seal_one(struct io *io, int file, const struct segment_info *s)
 		r = io->ops->resize(io, file, bytes);
 	if (r == 0)
 		r = segment_seal(io, file, bytes, s->sequence, s->salt, s->end, s->last_commit, &runs);
+	if (r == 0)
+		r = io->ops->sync(io, file);
 	column_free(&runs);
 	return r;
 }

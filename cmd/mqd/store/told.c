@@ -131,7 +131,8 @@ void told_durable(void *context, const struct batch *b)
 	store_relaxed(&s->daemon->sync_ns, j->syncing ? load_relaxed(&s->daemon->sync_ns) : j->sync_ns);
 	store_relaxed(&s->daemon->store_bytes, j->store_bytes);
 	if (b->rounds != 0) {
-		store_release(&s->daemon->rounds_durable, b->rounds); /* written:stored */
+		if (!b->spoiled)
+			store_release(&s->daemon->rounds_durable, b->rounds); /* written:stored */
 		if (s->collector.round == b->rounds)
 			s->collector.round = 0;
 	}
