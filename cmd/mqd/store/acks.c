@@ -8,7 +8,8 @@
 
 bool acks_wanted(const struct collector *c)
 {
-	return load_seq(&c->live->q->broker->round_wanted) > load_relaxed(&c->daemon->rounds_begun); /* relaxed: our own */
+	/* relaxed: our own. Of rounds that have begun one may have been given up. */
+	return c->round == 0 && load_seq(&c->live->q->broker->round_wanted) > load_relaxed(&c->daemon->rounds_durable);
 }
 
 bool acks_marked(const struct collector *c)

@@ -45,6 +45,8 @@ static bool round_is_due(const struct server *s, uint64_t now)
 {
 	if (s->collector.round != 0)
 		return false;
+	if (s->collector.spoiled && now - s->round_ns < ROUND_NS)
+		return false;
 	return acks_wanted(&s->collector) || (acks_marked(&s->collector) && now - s->round_ns >= ROUND_NS);
 }
 
@@ -96,22 +98,19 @@ static int batch_fill(struct server *s, struct batch *b)
 /* The disk is full: what frees space goes on with what is kept for that. */
 static void become_full(struct server *s)
 {
-	if (!s->collector.frees_only)
+	if (!s->full_said)
 		server_say(s, SAY_WARNING,
 		           "the store is full (%llu MiB): publishers wait; acks go on. Let consumers catch up, shorten the "
 		           "retention of topics (mqd topic alter), or make room on its filesystem",
 		           (unsigned long long)(s->journal.store_bytes >> 20));
-	s->collector.frees_only = true;
+	s->collector.frees_only = s->full_said = true;
+	s->retried_ns = clock_ns(CLOCK_MONOTONIC);
 	told_state(s, DAEMON_FULL);
 }
 
 static void become_roomy(struct server *s)
 {
-	if (s->collector.frees_only) {
-		server_say(s, SAY_NOTE, "the store has room again");
-		told_state(s, DAEMON_RUNS);
-	}
-	s->collector.frees_only = false;
+	s->collector.frees_only = false; /* it is told when something has been written: told.c */
 }
 
 static int submit(struct server *s, struct batch *b)
@@ -191,7 +190,7 @@ static uint64_t nap_ns(const struct server *s, uint64_t now)
 static bool has_work(const struct server *s)
 {
 	return *s->o->stop || s->filled || (clean_busy(&s->cleaner) && !s->collector.frees_only) || collect_has_work(&s->collector) || 
-	       (s->collector.round == 0 && acks_wanted(&s->collector)) || acks_ready(&s->collector);
+	       (acks_wanted(&s->collector) && !s->collector.spoiled) || acks_ready(&s->collector);
 }
 
 /* Who waited for what is durable now may have something new at once: to sleep, and be woken, would cost it as much as a
@@ -266,7 +265,11 @@ static int idle(struct server *s)
 		told_again(s);
 	if (clock_ns(CLOCK_MONOTONIC) - now >= LOOK_NS && session_check(&s->error, &s->q->session) != 0)
 		return SHMQ_GONE;
-	return s->collector.frees_only && !has_work(s) ? full_retry(s) : 0;
+	if (!s->collector.frees_only || s->collector.round != 0 || has_work(s) ||
+	    clock_ns(CLOCK_MONOTONIC) - s->retried_ns < RETRY_NS)
+		return 0;
+	s->retried_ns = clock_ns(CLOCK_MONOTONIC);
+	return full_retry(s);
 }
 
 /* ---- the loop ----------------------------------------------------------------------- */

@@ -52,9 +52,10 @@ struct server {
 	bool filled;         /* the batch that is filled waits for room or for others */
 	size_t live_most;    /* topics that may be open at one time: as descriptors allow */
 	uint64_t troubled, troubled_ns; /* the topic that was complained of last */
+	bool full_said;      /* that the store is full */
 	bool unfinished;     /* it was told to stop, and could not write everything */
 	bool rotten;         /* damage was found: nothing is used again before the next start */
-	uint64_t round_ns, carried, carry_ns, snapshot_bytes, retained_ns, retained_at;
+	uint64_t round_ns, carried, carry_ns, snapshot_bytes, retained_ns, retained_at, retried_ns;
 };
 
 /* Until it is told to stop: 0, or an error with the sentence in s->error: SHMQ_ECONFIG (the runtime directory belongs to

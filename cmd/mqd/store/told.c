@@ -136,6 +136,11 @@ void told_durable(void *context, const struct batch *b)
 		if (s->collector.round == b->rounds)
 			s->collector.round = 0;
 	}
+	if (s->full_said && !s->collector.frees_only && b->runs > 0) {
+		s->full_said = false;
+		server_say(s, SAY_NOTE, "the store has room again");
+		told_state(s, DAEMON_RUNS);
+	}
 	s->snapshot_bytes += batch_head(b)->length;
 	s->carry_ns = clock_ns(CLOCK_MONOTONIC);
 	fence_seq();
