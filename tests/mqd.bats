@@ -19,20 +19,13 @@ field() {
 
 # ---- the command line ----
 
-@test "without a command: there is no daemon yet, 69" {
-	run -69 --separate-stderr mqd
-	[ -z "$output" ]
-	[[ $stderr == "mqd: this version keeps topics in memory only and needs no daemon: "* ]]
-	[ ! -e "$MQ_DIR" ]
-}
-
 @test "unknown commands and verbs are named, with what there is: 64" {
-	for command in groups check topics; do
+	for command in groups chekc topics; do
 		run -64 --separate-stderr mqd "$command" list
-		[ "$stderr" = "mqd: unknown command '$command': there are 'mqd topic' and 'mqd group', try 'mqd --help'" ]
+		[ "$stderr" = "mqd: unknown command '$command': there are 'mqd topic', 'mqd group' and 'mqd check', try 'mqd --help'" ]
 	done
-	run -64 --separate-stderr mqd topic alter x
-	[ "$stderr" = "mqd: unknown verb 'alter' of 'mqd topic': there are create, list, show, purge, repair, delete, try 'mqd --help'" ]
+	run -64 --separate-stderr mqd topic change x
+	[ "$stderr" = "mqd: unknown verb 'change' of 'mqd topic': there are create, alter, list, show, purge, repair, delete, try 'mqd --help'" ]
 	run -64 --separate-stderr mqd group create x
 	[ "$stderr" = "mqd: unknown verb 'create' of 'mqd group': there are list, alter, seek, pause, resume, delete, try 'mqd --help'" ]
 	run -64 --separate-stderr mqd topic
@@ -40,7 +33,7 @@ field() {
 	run -64 --separate-stderr mqd group
 	[[ $stderr == "mqd: 'mqd group' needs a verb: list, alter, "* ]]
 	run -64 --separate-stderr mqd -y
-	[ "$stderr" = "mqd: options without a verb, try 'mqd --help'" ]
+	[ "$stderr" = "mqd: option '--yes' does not belong to 'mqd', try 'mqd --help'" ]
 }
 
 @test "an option that the verb does not take is refused, before it and behind it: 64" {
@@ -270,13 +263,13 @@ field() {
 	printf 'abc\nde\n' | mqpub -p 1 t
 	run -0 --separate-stderr mqd topic show t
 	[ "$(sed -nE 's/^([a-z-]+): .*/\1/p' <<<"$output" | tr '\n' ' ')" = \
-		'name number created partitions slots memory-max keep full readers unread memory ' ]
+		'name number created partitions slots memory-max keep storage full readers unread memory ' ]
 	[ "$(field name t)" = t ]
 	[[ $(field created t) =~ ^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{9}Z$ ]]
-	[ "$(tr -s ' ' <<<"${lines[11]}")" = 'PARTITION FIRST-OFFSET END-OFFSET BYTES FRAMES MEMORY OLDEST NEWEST' ]
-	[[ $(tr -s ' ' <<<"${lines[12]}") == ' 0 0 0 0 0 '*' - -' ]]
-	[[ $(tr -s ' ' <<<"${lines[13]}") =~ ^\ 1\ 0\ 2\ [0-9]+\ 1\ 256K\ 20[0-9TZ:.-]+\ 20[0-9TZ:.-]+$ ]]
-	[ "${#lines[@]}" -eq 14 ]
+	[ "$(tr -s ' ' <<<"${lines[12]}")" = 'PARTITION FIRST-OFFSET END-OFFSET BYTES FRAMES MEMORY OLDEST NEWEST' ]
+	[[ $(tr -s ' ' <<<"${lines[13]}") == ' 0 0 0 0 0 '*' - -' ]]
+	[[ $(tr -s ' ' <<<"${lines[14]}") =~ ^\ 1\ 0\ 2\ [0-9]+\ 1\ 256K\ 20[0-9TZ:.-]+\ 20[0-9TZ:.-]+$ ]]
+	[ "${#lines[@]}" -eq 15 ]
 }
 
 @test "show -J: one object a line" {
@@ -288,7 +281,7 @@ field() {
 	[ "${#lines[@]}" -eq 2 ]
 	t=${lines[0]}
 	[ "$(jq -r 'keys_unsorted | join(" ")' <<<"$t")" = \
-		'name number created partitions slots memory_max keep full readers unread memory logs' ]
+		'name number created partitions slots memory_max keep full readers unread memory storage logs' ]
 	[ "$(jq -c '[.name,.partitions,.slots,.memory_max,.keep,.full,.readers,.unread]' <<<"$t")" = \
 		'["t",2,64,1048576,262144,"reject",0,true]' ]
 	[ "$(jq -c '.logs | map([.partition,.first_offset,.end_offset,.frames])' <<<"$t")" = \

@@ -251,6 +251,8 @@ static int idle(struct server *s)
 	nap = nap_ns(s, now);
 	if (journal_unprepared(&s->journal) && nap > PREPARE_NS)
 		nap = PREPARE_NS;
+	if (s->o->never_sleep)
+		s->collector.stuck = false;
 	if (nap == 0 || s->o->never_sleep)
 		return 0;
 	seen = bell_read(bell);
