@@ -106,6 +106,13 @@ int journal_submit(struct journal *j, bool frees)
 
 	if (j->broken)
 		return SHMQ_EDAEMON;
+	/* What is kept for what frees space is not for anything else, also where it would fit. */
+	if (!frees && !segment_reserve(j)) {
+		if (journal_busy(j)) /* who begins again from what is durable must not have anything in flight */
+			return SHMQ_EMPTY;
+		j->full = true;
+		return SHMQ_FULL;
+	}
 	if (!segment_has_room(j, b)) {
 		if (journal_busy(j))
 			return SHMQ_EMPTY;

@@ -170,6 +170,15 @@ void segment_zero_ahead(struct journal *j, size_t length)
 	j->zeroed = n < 0 ? j->bytes : j->at + (uint64_t)n; /* it does as it is */
 }
 
+bool segment_reserve(struct journal *j)
+{
+	int r = 0;
+
+	while (j->spare_count < SPARES_KEPT && r == 0)
+		r = spare_make(j, j->segment_bytes);
+	return r == 0 || (r != -ENOSPC && r != -EDQUOT); /* what else it may be shows when it is needed */
+}
+
 bool journal_prepare(struct journal *j)
 {
 	if (j->broken || j->io == NULL)

@@ -12,6 +12,9 @@ void segment_spares_free(struct journal *j);
 /* Whether a batch fits, with the footer that it makes necessary. */
 bool segment_has_room(const struct journal *j, const struct batch *b);
 
+/* Whether there are as many spares as are kept; makes those that are missing. */
+bool segment_reserve(struct journal *j);
+
 /* Seals the segment being written and begins the next one, large enough for a batch. Nothing is in flight. 0;
  * SHMQ_FULL; SHMQ_EMPTY: it failed, another may do; SHMQ_EDAEMON. */
 int segment_next(struct journal *j, const struct batch *b, bool frees);
