@@ -73,7 +73,7 @@ bool run_done(struct run *run, int rc)
 		run_fail(run, EXIT_AGAIN, "topic %s is full and refuses what finds no room: %s",
 			 topic, done);
 	else if (rc == SHMQ_TIMEOUT) /* the library says for whom it waited */
-		run_fail(run, EXIT_AGAIN, "%s; not within %s: %s", shmq_error(run->q),
+		run_fail(run, EXIT_AGAIN, "%s; no room within %s: %s", shmq_error(run->q),
 			 run->set->wait_text, done);
 	else if (rc == SHMQ_INTERRUPTED) /* to stop: after other signals it is tried again */
 		run_fail(run, EXIT_AGAIN, "stopped while it waited for room in topic %s: %s", topic,
@@ -134,13 +134,14 @@ static int sync_disk(struct run *run)
 	return rc;
 }
 
-/* At the end: everything is on disk, or it is said that it is not known to be. */
-static void finish_disk(struct run *run)
+/* Everything is on disk, or it is said that it is not known to be. */
+static bool wait_disk(struct run *run)
 {
 	int rc = sync_disk(run);
 
 	if (rc == SHMQ_OK)
-		return;
+		return true;
+	run->stuck = true;
 	if (rc == SHMQ_INTERRUPTED)
 		run_fail(run, EXIT_AGAIN,
 			 "stopped before topic %s was on disk: %llu records are published, and become durable"
@@ -151,6 +152,7 @@ static void finish_disk(struct run *run)
 			 "%s: %llu records are published, and not known to be on disk; they become durable when"
 			 " mqd has written them, do not publish them again",
 			 shmq_error(run->q), (unsigned long long)shmq_pub_linked(run->pub));
+	return false;
 }
 
 static bool flush_with(struct run *run, int (*flush)(shmq_pub *))
@@ -160,9 +162,10 @@ static bool flush_with(struct run *run, int (*flush)(shmq_pub *))
 	do
 		rc = flush(run->pub);
 	while (rc == SHMQ_INTERRUPTED && !stop_signal);
-	if (rc == SHMQ_OK && run->set->ack_disk && (run->set->tee || run->set->unbuffered))
-		rc = sync_disk(run); /* what is copied, or waited for one by one, is accepted */
-	if (run->set->tee && rc != SHMQ_TIMEOUT)
+	/* what is copied, or waited for one by one, is accepted */
+	if (rc == SHMQ_OK && run->set->ack_disk && (run->set->tee || run->set->unbuffered) && !wait_disk(run))
+		return false;
+	if (run->set->tee)
 		copy_linked(run);
 	if (rc == SHMQ_FULL) /* what is not published now is dropped */
 		tee_drop(&run->tee);
@@ -215,10 +218,10 @@ int run_close(struct run *run)
 {
 	if (!run->stuck)
 		run_idle(run);
-	else if (run->set->tee)
+	else if (run->set->tee && !run->set->ack_disk)
 		copy_linked(run);
 	if (!run->stuck && run->set->ack_disk && shmq_pub_linked(run->pub) > 0)
-		finish_disk(run);
+		wait_disk(run);
 	tee_free(&run->tee);
 	progress_end(&run->progress, &run->in, run->taken);
 	tell_dropped(run);
