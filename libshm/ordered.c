@@ -124,7 +124,7 @@ int ordered_next(struct shmq_group *c, struct lane *l, struct shmq_delivery *d)
 	if (l->cursor == 0 || l->cursor < window_floor(&l->window))
 		l->cursor = window_advance(&l->window, limit);
 	while (l->cursor < limit) {
-		uint64_t word;
+		uint64_t word = 0;
 		enum word_says says = window_look(&l->window, l->cursor, &word);
 		int r;
 
