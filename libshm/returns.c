@@ -154,12 +154,15 @@ static int room_make(struct group *g, struct self *self, unsigned more)
 	for (unsigned moves = 0;; moves++) {
 		uint64_t end = ring_walk(l, g->returns_tail.position), floor = floor_position(g, end), n = l->slot_count;
 		struct known_end known = log_known_end(l, &end);
+		const struct window *w = &g->returns_window;
+		/* Rows that are in the store only, after memory was lost, take words of the window, too. */
+		uint64_t span = known.offset - window_floor(w);
 		int r;
 
-		if (end - floor >= g->config.o.returns_rows &&
+		if ((end - floor >= g->config.o.returns_rows || span >= g->config.o.returns_rows) &&
 		    rows_alive(g, known.offset) + more > g->config.o.returns_rows)
 			return SHMQ_FULL;
-		if (end - floor < n - n / 4 && extents_free(l, floor) * 4 >= l->extent_count)
+		if (end - floor < n - n / 4 && span < w->count - w->count / 4 && extents_free(l, floor) * 4 >= l->extent_count)
 			return 0;
 		if (moves == MOVES_MAX) /* many that live stand together: the next ones go on, in what room is left */
 			return 0;
