@@ -14,12 +14,7 @@ bool acks_wanted(const struct collector *c)
 
 bool acks_marked(const struct collector *c)
 {
-	const struct topic_bits *bits = &c->live->q->broker->acked;
-
-	for (unsigned t = 0; t < TOPIC_BITS / 64 / 64; t++)
-		if (load_seq(&bits->top[t]) != 0) /* look pairs mark */
-			return true;
-	return false;
+	return bits_any(&c->live->q->broker->acked);
 }
 
 /* ---- groups ------------------------------------------------------------------------- */

@@ -124,7 +124,7 @@ static int bit_take(struct collector *c, uint64_t bit, int (*each)(struct collec
 	return r < 0 ? r : known_take(c, bit, each, &any);
 }
 
-static bool bits_any(const struct topic_bits *bits)
+bool bits_any(const struct topic_bits *bits)
 {
 	for (unsigned t = 0; t < TOPIC_BITS / 64 / 64; t++)
 		if (load_seq(&bits->top[t]) != 0) /* look pairs mark */
@@ -217,8 +217,6 @@ enum input {
 	INPUT_WAITS,  /* its message is not written yet */
 	INPUT_UNTOLD, /* its group, in this incarnation, is not */
 };
-
-static int pending_add(struct collector *c, uint64_t number);
 
 /* Whether the message was collected. One that no log has, which only a forger names, is not waited for. */
 static enum input message_in(struct collector *c, struct live_topic *t, unsigned partition, uint64_t offset)

@@ -59,6 +59,9 @@ void collect_rewind(struct collector *c);
 /* Whether there is something to be done. */
 bool collect_has_work(const struct collector *c);
 
+/* Whether any topic is marked in these bits. */
+bool bits_any(const struct topic_bits *bits);
+
 /* Calls each() for every known topic whose bit is set, and clears them: before anything is looked at. 0 or an error. */
 int collect_bits(struct collector *c, struct topic_bits *bits, int (*each)(struct collector *c, uint64_t number));
 

@@ -189,7 +189,7 @@ static uint64_t nap_ns(const struct server *s, uint64_t now)
 
 static bool has_work(const struct server *s)
 {
-	return *s->o->stop || s->filled || (clean_busy(&s->cleaner) && !s->collector.frees_only) || collect_has_work(&s->collector) || 
+	return *s->o->stop || s->filled || (clean_busy(&s->cleaner) && !s->collector.frees_only) || collect_has_work(&s->collector) ||
 	       (acks_wanted(&s->collector) && !s->collector.spoiled) || acks_ready(&s->collector);
 }
 

@@ -87,7 +87,6 @@ void told_run(void *context, const struct run_entry *run, uint64_t segment)
 
 /* ---- commits ------------------------------------------------------------------------ */
 
-/* Every topic that a commit speaks of. */
 void told_again(struct server *s)
 {
 	s->show_again = false;
@@ -98,6 +97,7 @@ void told_again(struct server *s)
 	bell_ring(&s->q->broker->durable); /* tell:sleep */
 }
 
+/* Every topic that a commit speaks of. */
 static void topics_show(struct server *s, const struct commit_head *c)
 {
 	uint64_t last = 0;
