@@ -144,7 +144,7 @@ static int log_info(struct group *g, unsigned partition, struct shmq_group_log_i
 			continue;
 		}
 		if (says == SAYS_BEYOND) { /* nothing is begun from here on */
-			out->lag += log_count(&l, o, out->end_offset);
+			out->lag += log_count(&l, o, out->end_offset) - window_done_between(&w, o, out->end_offset);
 			if (oldest == UINT64_MAX)
 				oldest = o;
 			break;
@@ -217,7 +217,7 @@ static int browse_one(struct group *g, struct browser *b, const struct log *log,
 	const char *state = "new";
 	int r;
 
-	if (says == SAYS_DONE || says == SAYS_BELOW)
+	if (says == SAYS_DONE || says == SAYS_BELOW || (says == SAYS_BEYOND && window_was_done(w, offset)))
 		return 0;
 	r = row_read(g, log, offset, &b->read, &d.message);
 	if (r != 0)

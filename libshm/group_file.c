@@ -244,15 +244,44 @@ struct window_place group_place(const struct log *l, uint64_t head, const struct
 	return place;
 }
 
+static uint64_t spans_count(const struct window_place *places, unsigned n)
+{
+	uint64_t spans = 0;
+
+	for (unsigned p = 0; p < n; p++)
+		spans += places[p].done_count;
+	return spans;
+}
+
+/* The lines of a file that is made, and behind its words, at `at`, their spans. 0 or an error. */
+static int lines_fill(struct error *e, const struct map *m, struct window_line *lines, const struct window_place *places,
+                      unsigned n, size_t at)
+{
+	struct done_span *spans = (struct done_span *)(void *)((char *)m->at + at);
+	uint64_t first = 0, count = spans_count(places, n);
+	int r = count > 0 ? map_reserve(e, m, at / PAGE * PAGE, at % PAGE + count * sizeof *spans) : 0;
+
+	for (unsigned p = 0; p < n && r == 0; p++) {
+		store_relaxed(&lines[p].base, places[p].offset); /* relaxed: published by linkat */
+		store_relaxed(&lines[p].floor_hint, places[p].offset);
+		if (places[p].done_count > 0)
+			memcpy(spans + first, places[p].done, places[p].done_count * sizeof *spans);
+		window_done_set(&lines[p], first, places[p].done, places[p].done_count);
+		first += places[p].done_count;
+	}
+	return r;
+}
+
 int group_windows_make(struct group *g, uint64_t incarnation, const struct window_place *places)
 {
 	unsigned partitions = g->topic.options.partitions, words = g->config.o.window;
+	unsigned spans = (unsigned)spans_count(places, partitions);
 	struct error *e = &g->q->error;
 	struct window_file *f;
 	struct window_line *lines;
 	struct aside a;
 	char name[64];
-	int r = map_aside(e, g->topic.dirfd, window_bytes(partitions, words), window_words_at(partitions), &a);
+	int r = map_aside(e, g->topic.dirfd, window_bytes(partitions, words, spans), window_words_at(partitions), &a);
 
 	if (r < 0)
 		return r;
@@ -260,44 +289,50 @@ int group_windows_make(struct group *g, uint64_t incarnation, const struct windo
 	head_begin(&f->head, g, FILE_WINDOW, a.map.bytes);
 	f->head.partitions = partitions;
 	f->head.slots = words;
+	f->head.extents = spans;
 	file_head_seal(&f->head);
 	f->lineage = g->number;
 	f->incarnation = incarnation;
 	f->creator = g->q->session.id;
 	lines = (struct window_line *)(void *)(f + 1);
-	for (unsigned p = 0; p < partitions; p++) {
-		store_relaxed(&lines[p].base, places[p].offset); /* relaxed: published by linkat */
-		store_relaxed(&lines[p].floor_hint, places[p].offset);
-		store_relaxed(&lines[p].claim_hint, claim_make(places[p].position, places[p].row));
+	r = lines_fill(e, &a.map, lines, places, partitions, window_bytes(partitions, words, 0));
+	if (r < 0) {
+		map_discard(&a);
+		return r;
 	}
+	for (unsigned p = 0; p < partitions; p++)
+		store_relaxed(&lines[p].claim_hint, claim_make(places[p].position, places[p].row)); /* relaxed: see there */
 	file_name(name, g->number, "window", incarnation);
 	return file_publish(e, &a, name);
 }
 
-static int windows_check(struct group *g, const struct map *m, uint64_t incarnation, uint32_t *count)
+static int windows_check(struct group *g, const struct map *m, uint64_t incarnation, uint32_t *count, uint32_t *all)
 {
 	const struct window_file *f = m->at;
 	unsigned partitions = g->topic.options.partitions, words = *(const volatile uint32_t *)&f->head.slots;
+	unsigned spans = *(const volatile uint32_t *)&f->head.extents;
 
 	*count = words;
+	*all = spans;
 	if (m->bytes < sizeof *f || f->head.partitions != partitions || words < 64 || words > 65536 ||
-	    (words & (words - 1)) != 0 || m->bytes != window_bytes(partitions, words) ||
+	    (words & (words - 1)) != 0 || m->bytes != window_bytes(partitions, words, spans) ||
 	    f->lineage != g->number || f->incarnation != incarnation)
 		return fail(&g->q->error, SHMQ_ECORRUPT, "windows of group %s: impossible dimensions", g->name);
 	return 0;
 }
 
-/* A base never changes, and the floor begins there and only rises: beyond it laps would run backwards, and no word
- * would ever say that a message is done. */
-static bool line_sane(const struct window_line *line)
+/* What stands behind the words of a file: `at`. */
+static const struct done_span *spans_at(const struct map *m, size_t at)
 {
-	return load_relaxed(&line->base) <= load_relaxed(&line->floor_hint); /* relaxed: sane at any time */
+	return (const struct done_span *)(const void *)((const char *)m->at + at);
 }
 
 int group_windows_open(struct group *g, uint64_t incarnation)
 {
+	unsigned partitions = g->topic.options.partitions;
+	const struct window_line *lines;
 	struct map m;
-	uint32_t words;
+	uint32_t words, spans;
 	char name[64];
 	int r;
 
@@ -305,11 +340,13 @@ int group_windows_open(struct group *g, uint64_t incarnation)
 	r = map_open(&g->q->error, g->topic.dirfd, name, g->writable, FILE_WINDOW, g->topic.number, &m);
 	if (r < 0)
 		return r;
-	r = windows_check(g, &m, incarnation, &words);
-	for (unsigned p = 0; r == 0 && p < g->topic.options.partitions; p++)
-		if (!line_sane((const struct window_line *)((const struct window_file *)m.at + 1) + p))
-			r = fail(&g->q->error, SHMQ_ECORRUPT, "windows of group %s: partition %u begins beyond its floor",
-			         g->name, p);
+	r = windows_check(g, &m, incarnation, &words, &spans);
+	lines = (const struct window_line *)((const struct window_file *)m.at + 1);
+	for (unsigned p = 0; r == 0 && p < partitions; p++)
+		if (!window_line_check(&lines[p], spans_at(&m, window_bytes(partitions, words, 0)), spans))
+			r = fail(&g->q->error, SHMQ_ECORRUPT,
+			         "windows of group %s: partition %u begins beyond its floor, or what was done there is damaged", g->name,
+			         p);
 	if (r < 0) {
 		map_close(&m);
 		return r;
@@ -318,6 +355,7 @@ int group_windows_open(struct group *g, uint64_t incarnation)
 	g->windows_map = m;
 	g->windows = m.at;
 	g->window_words = words;
+	g->window_spans = spans;
 	g->incarnation = incarnation;
 	return 0;
 }
@@ -340,10 +378,11 @@ int group_windows_refresh(struct group *g)
 
 void group_window(struct group *g, unsigned partition, struct window *out)
 {
-	uint64_t words = g->window_words;
+	unsigned partitions = g->topic.options.partitions, words = (unsigned)g->window_words;
 
 	window_init(out, &g->windows_map, group_window_line(g, partition),
-	            window_words_at(g->topic.options.partitions) + partition * words * 8, words);
+	            window_words_at(partitions) + (size_t)partition * words * 8, words, window_bytes(partitions, words, 0),
+	            g->window_spans);
 	out->durable = topic_durable(&g->topic, partition);
 }
 
@@ -416,12 +455,14 @@ static int returns_open(struct group *g)
 			r = past_attach(e, &g->returns, &g->q->daemon, durable_of(&g->durable_map, 1, 0),
 			                (struct log_id){.topic = g->topic.number, .group = (uint32_t)g->number});
 	}
-	if (r == 0 && (g->returns.slot_count != g->returns_words || !line_sane(&g->file->returns)))
+	if (r == 0 && (g->returns.slot_count != g->returns_words ||
+	               !window_line_check(&g->file->returns, spans_at(&g->map, group_bytes((unsigned)g->returns_words, 0)),
+	                                  g->returns_spans)))
 		r = fail(e, SHMQ_ECORRUPT, "return log of group %s: impossible dimensions", g->name);
 	if (r < 0)
 		return r;
-	window_init(&g->returns_window, &g->map, &g->file->returns, sizeof(struct group_file),
-	            g->returns_words);
+	window_init(&g->returns_window, &g->map, &g->file->returns, sizeof(struct group_file), g->returns_words,
+	            group_bytes((unsigned)g->returns_words, 0), g->returns_spans);
 	if (topic_on_disk(&g->topic))
 		g->returns_window.durable = durable_of(&g->durable_map, 1, 0);
 	g->returns_tail = (struct tail){.position = ring_end(&g->returns)};
@@ -441,20 +482,21 @@ static uint64_t group_hash(const struct group_file *f)
 }
 
 static int group_file_make(struct group *g, const struct group_config *config, uint64_t incarnation,
-                           struct log_base base, uint64_t returns_floor)
+                           struct log_base base, const struct window_place *returns)
 {
-	unsigned words = returns_slots(&config->o);
+	unsigned words = returns_slots(&config->o), spans = (unsigned)returns->done_count;
 	struct error *e = &g->q->error;
 	struct group_file *f;
 	struct aside a;
 	char name[64];
-	int r = map_aside(e, g->topic.dirfd, group_bytes(words), PAGE, &a);
+	int r = map_aside(e, g->topic.dirfd, group_bytes(words, spans), PAGE, &a);
 
 	if (r < 0)
 		return r;
 	f = a.map.at;
 	head_begin(&f->head, g, FILE_GROUP, a.map.bytes);
 	f->head.slots = words;
+	f->head.extents = spans;
 	file_head_seal(&f->head);
 	f->lineage = g->number;
 	f->created_ns = clock_ns(CLOCK_REALTIME);
@@ -466,14 +508,17 @@ static int group_file_make(struct group *g, const struct group_config *config, u
 	store_relaxed(&f->used_ms, clock_ns(CLOCK_BOOTTIME) / 1000000);
 	store_relaxed(&f->current, incarnation);
 	store_relaxed(&f->returns_head.head, word_of(0, base.position));
-	store_relaxed(&f->returns.base, returns_floor);
-	store_relaxed(&f->returns.floor_hint, returns_floor);
+	r = lines_fill(e, &a.map, &f->returns, returns, 1, group_bytes(words, 0));
+	if (r < 0) {
+		map_discard(&a);
+		return r;
+	}
 	file_name(name, g->number, NULL, 0);
 	return file_publish(e, &a, name);
 }
 
 int group_files_make(struct group *g, const struct group_config *config, uint64_t incarnation,
-                     const struct window_place *places, uint64_t returns_floor)
+                     const struct window_place *places, const struct window_place *returns)
 {
 	struct log_base base = {0};
 	int r;
@@ -496,7 +541,7 @@ int group_files_make(struct group *g, const struct group_config *config, uint64_
 	if (r == 0)
 		r = returns_make(g, config, base);
 	if (r == 0)
-		r = group_file_make(g, config, incarnation, base, returns_floor);
+		r = group_file_make(g, config, incarnation, base, returns);
 	g->config = (struct group_config){0};
 	return r;
 }
@@ -505,7 +550,7 @@ int group_file_open(struct group *g, bool writable)
 {
 	struct error *e = &g->q->error;
 	char name[64];
-	uint32_t words;
+	uint32_t words, spans;
 	int r;
 
 	g->writable = writable;
@@ -515,14 +560,16 @@ int group_file_open(struct group *g, bool writable)
 		return r;
 	g->file = g->map.at;
 	words = *(const volatile uint32_t *)&g->file->head.slots; /* once: others may write there */
+	spans = *(const volatile uint32_t *)&g->file->head.extents;
 	if (g->map.bytes < sizeof *g->file || words < 64 || words > 1u << 20 || (words & (words - 1)) != 0 ||
-	    g->map.bytes != group_bytes(words) || g->file->hash != group_hash(g->file) ||
+	    g->map.bytes != group_bytes(words, spans) || g->file->hash != group_hash(g->file) ||
 	    g->file->lineage != g->number || memchr(g->file->name, 0, SHMQ_NAME_MAX + 1) == NULL) {
 		map_close(&g->map);
 		g->file = NULL;
 		return fail(e, SHMQ_ECORRUPT, "%s: damaged", name);
 	}
 	g->returns_words = words;
+	g->returns_spans = spans;
 	memcpy(g->name, g->file->name, sizeof g->name);
 	g->name[sizeof g->name - 1] = '\0'; /* it ended within it just now: see above */
 	return 0;

@@ -33,7 +33,8 @@ struct group {
 	struct map windows_map;
 	struct window_file *windows;
 	uint64_t incarnation; /* of windows */
-	uint64_t window_words, returns_words; /* W, as the files said when they were checked: they may be overwritten */
+	uint64_t window_words, returns_words; /* W, as the files said when they were checked: they may be overwritten; */
+	uint64_t window_spans, returns_spans; /* and how many done_span */
 	struct group_config config;
 	struct map durable_map; /* of topics on disk: of the return log */
 	struct log returns;
@@ -48,6 +49,8 @@ struct window_place {
 	uint64_t offset;   /* its base */
 	uint64_t position; /* of the frame with that message, */
 	uint64_t row;      /* and which row of it */
+	const struct done_span *done; /* what is done beyond it, where memory is made anew; sorted */
+	size_t done_count;
 };
 
 /* Fills in defaults and checks ranges: 0 or SHMQ_EINVAL with a sentence. */
@@ -56,11 +59,10 @@ int group_options_check(struct error *e, const struct shmq_group_options *in, st
 /* Where a seek leads in a log of which nothing at or above `head` vanishes. */
 struct window_place group_place(const struct log *l, uint64_t head, const struct shmq_seek *to);
 
-/* Makes the files of group `number`, its windows first, group.L last; places: one per partition; returns_floor: the
- * offset of its first returned message. 0, or an error: then some may
- * be there. */
+/* Makes the files of group `number`, its windows first, group.L last; places: one per partition, and that of its return
+ * log, by offset. 0, or an error: then some may be there. */
 int group_files_make(struct group *g, const struct group_config *config, uint64_t incarnation,
-                     const struct window_place *places, uint64_t returns_floor);
+                     const struct window_place *places, const struct window_place *returns);
 
 /* Makes only group.L.window.I. 0, SHMQ_EEXIST, or an error. */
 int group_windows_make(struct group *g, uint64_t incarnation, const struct window_place *places);

@@ -231,7 +231,7 @@ static int make_once(struct group *g, const char *name, const struct group_confi
 		r = place_partition(g, &reader, p, from, &places[p], &kicked);
 	incarnation = first_incarnation(reader.word);
 	if (r == 0 && !kicked)
-		r = group_files_make(g, config, incarnation, places, 0);
+		r = group_files_make(g, config, incarnation, places, &(struct window_place){.offset = 0});
 	if (r == 0 && !kicked) {
 		others_free(g, hash);
 		r = name_stands(g, name, hash);

@@ -66,7 +66,7 @@ struct file_head {
 	uint32_t partition;
 	uint32_t partitions;
 	uint32_t slots;   /* frames a log holds: N; words of a window */
-	uint32_t extents; /* 256 KiB pieces of a log's pool: M */
+	uint32_t extents; /* 256 KiB pieces of a log's pool: M; of windows: spans behind the words */
 	uint64_t first_offset; /* of a log's first message */
 	uint64_t hash;    /* XXH3-64 of the fields above */
 };
@@ -705,12 +705,20 @@ static inline size_t durable_bytes(unsigned partitions)
 
 /* ---- groups ------------------------------------------------------------------------- */
 
+/* Messages that were done when memory was made anew from a store: from <= offset < to. No word says so: the window may
+ * begin farther below than its words reach, for a settling frame is durable at once, and acks of others before it later. */
+struct done_span {
+	uint64_t from, to;
+};
+
 /* The messages of one log that a group has to do with: words for W of them. */
 struct window_line {
 	_Alignas(64) atomic_u64 floor_hint; /* offset: every message before it is DONE. CAS-max; too low: words
 	                                       are looked at again, and publishers wait longer */
 	atomic_u64 base;     /* offset of the first word; written before the file is linked */
 	atomic_u64 words_reserved; /* words whose pages are backed; CAS-max behind fallocate */
+	atomic_u64 done_first, done_count; /* done_span of this line, among those of the file; sorted, apart from each */
+	atomic_u64 done_hash;              /* other. XXH3-64 of them. Written before the file is linked */
 	_Alignas(64) atomic_u64 claim_hint; /* claim_make(); not used by ordered groups, and return logs */
 	_Alignas(64) atomic_u64 owner;      /* owner_make(); ordered groups */
 };
@@ -749,12 +757,12 @@ struct group_file {
 	atomic_u64 member_pages[SLOT_PAGE_WORDS];
 	uint8_t pad[PAGE - 64 - 4 * 8 - 256 - 32 - 64 * 3 - 64 - 64 * 3 - SLOT_PAGE_WORDS * 8];
 	struct member members[SESSIONS];
-	/* then the words of the return window */
+	/* then the words of the return window, then head.extents done_span */
 };
 _Static_assert(offsetof(struct group_file, members) == PAGE, "page");
-static inline size_t group_bytes(unsigned words)
+static inline size_t group_bytes(unsigned words, unsigned spans)
 {
-	return sizeof(struct group_file) + (size_t)words * 8;
+	return sizeof(struct group_file) + (size_t)words * 8 + (size_t)spans * sizeof(struct done_span);
 }
 
 /* group.L.config.K */
@@ -774,15 +782,15 @@ struct window_file {
 	uint64_t lineage, incarnation;
 	uint64_t creator; /* session ID: what a dead maker of a group leaves is swept */
 	uint8_t pad[PAGE - 64 - 24];
-	/* then a struct window_line per partition, from the next page on the words */
+	/* then a struct window_line per partition, from the next page on the words, then head.extents done_span */
 };
 static inline size_t window_words_at(unsigned partitions)
 {
 	return ALIGN_UP(sizeof(struct window_file) + partitions * sizeof(struct window_line), PAGE);
 }
-static inline size_t window_bytes(unsigned partitions, unsigned words)
+static inline size_t window_bytes(unsigned partitions, unsigned words, unsigned spans)
 {
-	return window_words_at(partitions) + (size_t)partitions * words * 8;
+	return window_words_at(partitions) + (size_t)partitions * words * 8 + (size_t)spans * sizeof(struct done_span);
 }
 
 /* No offset is larger: a JSON number holds it. Neither publishers nor readers believe one that is. */

@@ -156,9 +156,9 @@ int topic_revive(shmq *q, const struct revive_topic *r, struct topic *out)
 
 /* ---- groups ------------------------------------------------------------------------- */
 
-int group_revive(struct group *g, const char *name, uint64_t number, uint64_t incarnation, uint64_t created_ns, bool paused,
+int group_revive(struct group *g, const char *name, uint64_t number, uint64_t incarnation, bool paused,
                  const struct group_config *config, const struct window_place *places, const struct revive_log *returns,
-                 uint64_t returns_floor)
+                 const struct window_place *returned)
 {
 	struct error *e = &g->q->error;
 	struct reader reader;
@@ -176,29 +176,15 @@ int group_revive(struct group *g, const char *name, uint64_t number, uint64_t in
 		return fail(e, SHMQ_ESYSTEM, "group %s: made by another, too", name);
 	r = durable_revive(e, g->topic.dirfd, g->topic.number, (uint32_t)number, 1, returns);
 	if (r == 0)
-		r = group_files_make(g, config, incarnation, places, returns_floor);
+		r = group_files_make(g, config, incarnation, places, returned);
 	if (r == 0)
 		r = group_file_open(g, true);
 	if (r == 0)
 		r = group_rest_open(g);
 	if (r < 0)
 		return r;
-	(void)created_ns; /* of memory: when it was made here */
 	store_relaxed(&g->file->paused, paused); /* relaxed: nobody can find it yet */
 	return 0;
-}
-
-int window_revive_done(struct error *e, const struct window *w, uint64_t offset)
-{
-	uint64_t word;
-	int r;
-
-	if (window_look(w, offset, &word) != SAYS_FREE)
-		return 0;
-	r = window_reserve(e, w, offset);
-	if (r == 0)
-		window_set(w, offset, word, window_done(w, offset, word));
-	return r;
 }
 
 bool group_revive_end(struct group *g)

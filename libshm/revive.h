@@ -30,14 +30,11 @@ struct revive_topic {
 /* Makes the files of a topic and opens it. Its name does not stand for it yet. 0 or an error. */
 int topic_revive(shmq *q, const struct revive_topic *r, struct topic *out);
 
-/* Makes a group of it, with the incarnation that it had, and opens it. places: where its windows begin, by partition.
- * 0 or an error. g->topic is open. */
-int group_revive(struct group *g, const char *name, uint64_t number, uint64_t incarnation, uint64_t created_ns, bool paused,
+/* Makes a group of it, with the incarnation that it had, and opens it. places: where its windows begin, and what is done
+ * beyond, by partition; returned: the same of its return log. 0 or an error. g->topic is open. */
+int group_revive(struct group *g, const char *name, uint64_t number, uint64_t incarnation, bool paused,
                  const struct group_config *config, const struct window_place *places, const struct revive_log *returns,
-                 uint64_t returns_floor);
-
-/* A message of a window is done already. 0 or SHMQ_ENOSPACE. Before the group can be found. */
-int window_revive_done(struct error *e, const struct window *w, uint64_t offset);
+                 const struct window_place *returned);
 
 /* The group can be found now. False: it cannot (its word was taken for a dead maker's): make it again. */
 bool group_revive_end(struct group *g);

@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 #define SHMQ_VERSION "0.1.0"
-#define SHMQ_FORMAT_VERSION 4 /* of the files in the runtime directory */
+#define SHMQ_FORMAT_VERSION 5 /* of the files in the runtime directory */
 
 #define SHMQ_NAME_MAX 249       /* bytes in a topic name, as in Kafka */
 #define SHMQ_PARTITIONS_MAX 256 /* partitions of one topic */

@@ -2,8 +2,63 @@
 /* window.c - who has which message of one log: a word for each of W messages from the floor on. */
 #include "window.h"
 
-void window_init(struct window *w, struct map *map, struct window_line *line, size_t words_at,
-                 uint64_t count)
+#include "bulk.h"
+
+void window_done_set(struct window_line *line, uint64_t first, const struct done_span *done, uint64_t count)
+{
+	store_relaxed(&line->done_first, first); /* relaxed: published by linkat */
+	store_relaxed(&line->done_count, count);
+	store_relaxed(&line->done_hash, count > 0 ? bulk_hash(done, count * sizeof *done) : 0);
+}
+
+/* Where a line's spans are; *n: how many, none where it cannot be so. */
+static const struct done_span *line_spans(const struct window_line *line, const struct done_span *spans, uint64_t count,
+                                          uint64_t *n)
+{
+	uint64_t first = load_relaxed(&line->done_first); /* relaxed: they never change */
+
+	*n = load_relaxed(&line->done_count);
+	if (first > count || *n > count - first) {
+		*n = 0;
+		return NULL;
+	}
+	return spans + first;
+}
+
+bool window_line_check(const struct window_line *line, const struct done_span *spans, uint64_t count)
+{
+	uint64_t n, hash = load_relaxed(&line->done_hash); /* relaxed: it never changes */
+	const struct done_span *at = line_spans(line, spans, count, &n);
+
+	/* A base never changes, and the floor begins there and only rises: beyond it laps would run backwards, and no word
+	 * would ever say that a message is done. */
+	return at != NULL && (n == 0 || bulk_hash(at, n * sizeof *at) == hash) &&
+	       load_relaxed(&line->base) <= load_relaxed(&line->floor_hint); /* relaxed: sane at any time */
+}
+
+uint64_t window_done_between(const struct window *w, uint64_t from, uint64_t to)
+{
+	uint64_t low = 0, high = w->done_count, done = 0;
+
+	while (low < high) { /* the first one that ends behind `from` */
+		uint64_t middle = low + (high - low) / 2;
+
+		if (w->done[middle].to <= from)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < w->done_count && w->done[low].from < to; low++) {
+		uint64_t a = w->done[low].from > from ? w->done[low].from : from;
+		uint64_t b = w->done[low].to < to ? w->done[low].to : to;
+
+		done += b > a ? b - a : 0;
+	}
+	return done;
+}
+
+void window_init(struct window *w, struct map *map, struct window_line *line, size_t words_at, uint64_t count,
+                 size_t spans_at, uint64_t spans)
 {
 	*w = (struct window){.map = map,
 	                     .line = line,
@@ -12,6 +67,9 @@ void window_init(struct window *w, struct map *map, struct window_line *line, si
 	                     .base = load_relaxed(&line->base), /* relaxed: published by linkat */
 	                     .count = count,
 	                     .shift = (unsigned)__builtin_ctzll(count)};
+	w->done = line_spans(line, (const struct done_span *)(const void *)((char *)map->at + spans_at), spans,
+	                     &w->done_count);
+	w->done_end = w->done_count > 0 ? w->done[w->done_count - 1].to : 0;
 }
 
 int window_reserve(struct error *e, const struct window *w, uint64_t offset)

@@ -28,12 +28,27 @@ struct window {
 	uint64_t base;    /* offset of the first word */
 	uint64_t count;   /* W */
 	unsigned shift;   /* W is 2^this */
+	const struct done_span *done; /* what was done when memory was made anew; */
+	uint64_t done_count, done_end; /* nothing at or above done_end */
 	struct durable durable; /* of topics on disk: which offsets no message has; else none */
 };
 
-/* lap_words: W, a power of two. */
-void window_init(struct window *w, struct map *map, struct window_line *line, size_t words_at,
-                 uint64_t count);
+/* count: W, a power of two; the words begin at byte words_at of the file, its spans at spans_at, `spans` in all. */
+void window_init(struct window *w, struct map *map, struct window_line *line, size_t words_at, uint64_t count,
+                 size_t spans_at, uint64_t spans);
+
+/* What a line of a file that is made says of its spans, which begin with number `first` there. */
+void window_done_set(struct window_line *line, uint64_t first, const struct done_span *done, uint64_t count);
+
+/* Whether a line's spans are what was written, and its floor can be: what the file's dimensions do not say. */
+bool window_line_check(const struct window_line *line, const struct done_span *spans, uint64_t count);
+
+/* How many of the messages that were done when memory was made anew are in [from, to); whether one is. */
+uint64_t window_done_between(const struct window *w, uint64_t from, uint64_t to);
+static inline bool window_was_done(const struct window *w, uint64_t offset)
+{
+	return offset < w->done_end && window_done_between(w, offset, offset + 1) != 0;
+}
 
 static inline uint64_t window_lap(const struct window *w, uint64_t offset)
 {
@@ -81,6 +96,12 @@ static inline bool window_backed(const struct window *w, uint64_t offset)
 	return ((offset - w->base) & (w->count - 1)) < load_acquire(&w->line->words_reserved); /* floor:finish */
 }
 
+/* No word says anything of it. */
+static inline enum word_says window_silent(const struct window *w, uint64_t offset)
+{
+	return window_was_done(w, offset) ? SAYS_DONE : SAYS_FREE;
+}
+
 /* *word: as loaded, where it says FREE or HELD. Inline: it is asked for every message. */
 static inline enum word_says window_look(const struct window *w, uint64_t offset, uint64_t *word)
 {
@@ -92,19 +113,20 @@ static inline enum word_says window_look(const struct window *w, uint64_t offset
 		return SAYS_BEYOND;
 	if (!window_backed(w, offset)) {
 		*word = 0;
-		return SAYS_FREE;
+		return window_silent(w, offset);
 	}
 	*word = load_seq(window_word(w, offset)); /* settle pairs intent */
 	if (word_state(*word) == WORD_DONE) {
 		if (word_done_lap(*word) < lap)
-			return SAYS_FREE;
+			return window_silent(w, offset);
 		return word_done_lap(*word) == lap ? SAYS_DONE : SAYS_BELOW;
 	}
 	/* Behind the load: while the floor has not passed the message, no later one has its word. */
 	if (window_floor(w) > offset)
 		return SAYS_BELOW;
 	/* A lap that cannot be is damage: the message is rather delivered again than lost. */
-	return word_state(*word) <= WORD_PARKED_SETTLING && word_lap(*word) == (lap & 0xff) ? SAYS_HELD : SAYS_FREE;
+	return word_state(*word) <= WORD_PARKED_SETTLING && word_lap(*word) == (lap & 0xff) ? SAYS_HELD
+	                                                                                       : window_silent(w, offset);
 }
 
 /* One CAS from what was loaded. Sequentially consistent: settling counts on it. */

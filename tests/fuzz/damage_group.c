@@ -70,7 +70,10 @@ static void words(const struct victim *v, size_t at, uint64_t count)
 
 static void line(struct rng *r, struct window_line *l)
 {
-	switch (rng_below(r, 8)) {
+	switch (rng_below(r, 9)) {
+	case 8:
+		put(rng_one_in(r, 2) ? &l->done_first : rng_one_in(r, 2) ? &l->done_count : &l->done_hash, damage_edge(r));
+		break;
 	case 0:
 	case 1:
 		put(&l->floor_hint, damage_number(r, get(&l->floor_hint)));

@@ -197,6 +197,9 @@ static void group_structures(void)
 	FIELD(struct window_line, floor_hint);
 	FIELD(struct window_line, base);
 	FIELD(struct window_line, words_reserved);
+	FIELD(struct window_line, done_first);
+	FIELD(struct window_line, done_count);
+	FIELD(struct window_line, done_hash);
 	FIELD(struct window_line, claim_hint);
 	FIELD(struct window_line, owner);
 	FIELD(struct config_file, head);
@@ -575,10 +578,10 @@ static void values(void)
 	says("places", "intents", 1, log_intents_at(m, n), 0, 0);
 	says("places", "log-end", 1, log_bytes(m, n), 0, 0);
 	says("places", "return-words", 1, sizeof(struct group_file), 0, 0);
-	says("places", "group-end", 1, group_bytes(rows), 0, 0);
+	says("places", "group-end", 1, group_bytes(rows, 0), 0, 0);
 	says("places", "window-lines", 1, sizeof(struct window_file), 0, 0);
 	says("places", "window-words", 1, window_words_at(1), 0, 0);
-	says("places", "window-end", 1, window_bytes(1, window), 0, 0);
+	says("places", "window-end", 1, window_bytes(1, window, 0), 0, 0);
 	says("places", "gaps", 1, durable_gaps_at(1), 0, 0);
 	says("places", "tables", 1, durable_table_at(1), 0, 0);
 	says("places", "durable-end", 1, durable_bytes(1), 0, 0);

@@ -581,6 +581,10 @@ int main(void)
 	/* A base above the floor: no message would ever be done. */
 	damaged_group("window-base", "group.1.window.*",
 	              sizeof(struct window_file) + offsetof(struct window_line, base), 254);
+	damaged_group("window-done", "group.1.window.*",
+	              sizeof(struct window_file) + offsetof(struct window_line, done_count), 254);
+	damaged_group("returns-done", "group.1", offsetof(struct group_file, returns) + offsetof(struct window_line, done_first),
+	              254);
 	damaged_group("returns-base", "group.1",
 	              offsetof(struct group_file, returns) + offsetof(struct window_line, base), 254);
 	largest();

@@ -191,6 +191,50 @@ static void through_a_group(void)
 	shmq_group_close(c);
 }
 
+/* What was done when memory was made anew: within the words of the window, and far beyond them. */
+static void done_before(void)
+{
+	static const struct done_span done[] = {{3, 5}, {7, 8}, {W + 10, W + 20}, {15 * W, 16 * W}};
+	struct window_place place = {.done = done, .done_count = sizeof done / sizeof *done};
+	struct shmq_group_options o = {.window = W};
+	struct shmq_group_log_info logs[1];
+	struct shmq_group_info info = {.logs = logs};
+	unsigned gone = 2 + 1 + 10 + W, held = 0;
+	uint64_t incarnation, shown = 0;
+	struct shmq_delivery d;
+	struct shmq_group *c;
+	struct window w;
+
+	topic_make(q, "anew", 1);
+	publish_numbers(q, "anew", 0, 20 * W, true);
+	c = consumer(q, "anew", "g", &o, 0);
+	need(group_move(&c->g, &place, &incarnation));
+	shmq_group_close(c);
+	c = consumer(q, "anew", "g", &o, 0);
+	group_window(&c->g, 0, &w);
+	is_i64(look(&w, 2), SAYS_FREE, "one before them is free");
+	is_i64(look(&w, 3), SAYS_DONE, "the first is done");
+	is_i64(look(&w, 4), SAYS_DONE, "the last of a span is done");
+	is_i64(look(&w, 5), SAYS_FREE, "the next one is free");
+	is_i64(look(&w, 15 * W), SAYS_BEYOND, "of others there is no word");
+	ok(window_was_done(&w, 15 * W) && !window_was_done(&w, 16 * W) && !window_was_done(&w, 15 * W - 1), "but they are done");
+	is_u64(window_done_between(&w, 4, W + 12), 1 + 1 + 2, "counted in parts of spans");
+	is_u64(window_done_between(&w, 0, UINT64_MAX), gone, "and in all");
+	is_u64(lag_of(q, "anew", "g"), 20 * W - gone, "they are no lag");
+	while (shmq_group_next(c, &d) == 0) {
+		uint64_t at = d.message.offset;
+
+		shown++;
+		held += (at >= 3 && at < 5) || at == 7 || (at >= W + 10 && at < W + 20) || (at >= 15 * W && at < 16 * W);
+		need(shmq_group_ack(c, &d));
+	}
+	is_u64(held, 0, "none of them is delivered");
+	is_u64(shown, 20 * W - gone, "all others are");
+	need(shmq_group_info(q, "anew", "g", &info));
+	is_u64(logs[0].offset, 20 * W, "the floor passes them");
+	shmq_group_close(c);
+}
+
 int main(void)
 {
 	struct shmq_group_options o = {.window = W};
@@ -211,6 +255,7 @@ int main(void)
 	skipping(&w);
 	shmq_group_close(c);
 	through_a_group();
+	done_before();
 	shmq_close(q);
 	return done();
 }

@@ -94,16 +94,18 @@ static uint64_t floor_of(const struct image_log *l, uint64_t floor)
 	return floor;
 }
 
-/* Where a window begins: the frame with its first message. */
-static void place_of(struct server *s, struct topic *t, unsigned p, const struct image_log *l, uint64_t floor,
+/* Where a window begins: the frame with its first message. And what is done beyond. */
+static void place_of(struct topic *t, unsigned p, const struct image_log *l, const struct spans *done,
                      struct window_place *out)
 {
+	uint64_t floor = floor_of(l, done->floor);
 	struct log log = LOG_NONE;
 	uint64_t position;
 	struct frame f;
 	struct error e;
 
-	*out = (struct window_place){.offset = floor, .position = l->end_position};
+	*out = (struct window_place){
+	        .offset = floor, .position = l->end_position, .done = done->at, .done_count = done->count};
 	if (floor >= l->end_offset || l->end_position == 0 || topic_log_open(t, p, false, &log) != 0)
 		return;
 	out->position = l->low_position; /* at least: what is before the floor is known to be done */
@@ -115,25 +117,6 @@ static void place_of(struct server *s, struct topic *t, unsigned p, const struct
 			out->position = position + 1;
 	}
 	log_close(&log);
-	(void)s;
-}
-
-static int windows_done(struct error *e, struct group *g, const struct image_group *ig)
-{
-	int r = 0;
-
-	for (unsigned p = 0; p < g->topic.options.partitions; p++) {
-		struct window w;
-
-		group_window(g, p, &w);
-		for (size_t k = 0; k < ig->windows[p].count; k++)
-			for (uint64_t o = ig->windows[p].at[k].from; o < ig->windows[p].at[k].to && r == 0; o++)
-				r = window_revive_done(e, &w, o);
-	}
-	for (size_t k = 0; k < ig->returned.count; k++)
-		for (uint64_t o = ig->returned.at[k].from; o < ig->returned.at[k].to && r == 0; o++)
-			r = window_revive_done(e, &g->returns_window, o);
-	return r;
 }
 
 /* Dead letters that were to be delivered again. */
@@ -159,7 +142,9 @@ static int letters_requeue(struct error *e, struct group *g, const struct image_
 
 static int group_bring_back(struct server *s, struct topic *t, const struct image_topic *it, const struct image_group *ig)
 {
-	struct window_place places[SHMQ_PARTITIONS_MAX];
+	struct window_place places[SHMQ_PARTITIONS_MAX], returned = {.offset = floor_of(&ig->returns, ig->returned.floor),
+	                                                             .done = ig->returned.at,
+	                                                             .done_count = ig->returned.count};
 	struct group g = GROUP_NONE;
 	struct group_config config;
 	struct revive_log returns;
@@ -170,12 +155,10 @@ static int group_bring_back(struct server *s, struct topic *t, const struct imag
 	g.q = s->q;
 	g.topic = *t;
 	for (unsigned p = 0; p < it->r.partitions; p++)
-		place_of(s, t, p, &it->logs[p], floor_of(&it->logs[p], ig->windows[p].floor), &places[p]);
+		place_of(t, p, &it->logs[p], &ig->windows[p], &places[p]);
 	live_log_of(&ig->returns, &returns);
-	r = group_revive(&g, ig->r.name, ig->number, ig->r.incarnation, ig->r.created_ns, ig->r.paused != 0, &config, places,
-	                 &returns, floor_of(&ig->returns, ig->returned.floor));
-	if (r == 0)
-		r = windows_done(&s->q->error, &g, ig);
+	r = group_revive(&g, ig->r.name, ig->number, ig->r.incarnation, ig->r.paused != 0, &config, places,
+	                 &returns, &returned);
 	if (r == 0)
 		r = letters_requeue(&s->q->error, &g, ig);
 	if (r == 0 && !group_revive_end(&g))

@@ -142,10 +142,10 @@ static bool spare_zero(struct journal *j, struct spare *s)
 	if (zeros != NULL && j->spare_file >= 0)
 		done = j->io->ops->write(j->io, j->spare_file, zeros, n, s->zeroed);
 	free(zeros);
-	if (done < 0) /* it does as it is */
+	if (done < (int64_t)JOURNAL_BLOCK) /* it does as it is */
 		s->zeroed = s->bytes;
 	else
-		s->zeroed += (uint64_t)done;
+		s->zeroed += (uint64_t)done / JOURNAL_BLOCK * JOURNAL_BLOCK;
 	if (s->zeroed >= s->bytes && j->spare_file >= 0) {
 		j->io->ops->sync(j->io, j->spare_file);
 		j->io->ops->close(j->io, j->spare_file);

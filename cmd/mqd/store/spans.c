@@ -52,7 +52,7 @@ static int insert(struct spans *s, size_t i, uint64_t from, uint64_t to)
 {
 	if (s->count == s->capacity) {
 		size_t capacity = s->capacity == 0 ? 16 : s->capacity * 2;
-		struct span *grown = realloc(s->at, capacity * sizeof *grown);
+		struct done_span *grown = realloc(s->at, capacity * sizeof *grown);
 
 		if (grown == NULL)
 			return -1;
@@ -60,7 +60,7 @@ static int insert(struct spans *s, size_t i, uint64_t from, uint64_t to)
 		s->capacity = capacity;
 	}
 	memmove(&s->at[i + 1], &s->at[i], (s->count - i) * sizeof *s->at);
-	s->at[i] = (struct span){from, to};
+	s->at[i] = (struct done_span){from, to};
 	s->count++;
 	return 0;
 }
@@ -84,7 +84,7 @@ int spans_add(struct spans *s, uint64_t from, uint64_t to)
 			from = s->at[i].from;
 		if (s->at[end - 1].to > to)
 			to = s->at[end - 1].to;
-		s->at[i] = (struct span){from, to};
+		s->at[i] = (struct done_span){from, to};
 		drop(s, i + 1, end);
 	}
 	if (!s->bare)

@@ -3,18 +3,15 @@
 #ifndef MQD_SPANS_H
 #define MQD_SPANS_H
 
+#include "layout.h"
+
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
-
-struct span {
-	uint64_t from, to; /* from <= o < to */
-};
 
 struct spans {
 	uint64_t floor; /* everything below is in the set; */
 	bool bare;      /* or it is not: then it is only where records of the set count from */
-	struct span *at; /* sorted; apart from each other and from the floor */
+	struct done_span *at; /* sorted; apart from each other and from the floor */
 	size_t count, capacity;
 };
 

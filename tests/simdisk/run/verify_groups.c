@@ -90,8 +90,10 @@ static void message_verify(struct run *r, struct group_record *g, struct place a
 		       (unsigned long long)e->offset);
 	if (e->offset < from)
 		return;
-	if (now == 0 && (!e->present || e->purged)) { /* let go */
-		f->may = f->last = DONE;
+	if (!e->present || e->purged) { /* let go: a consumer that holds it may go on with it */
+		f->touched = f->touched || f->last == OPEN;
+		if (now == 0)
+			f->may = f->last = DONE;
 		return;
 	}
 	now = now == 0 ? DONE : now;
