@@ -286,7 +286,7 @@ static int purge_log(struct topic *t, struct log *l, uint64_t *purged, uint64_t 
 	struct tail tail = {.position = end};
 	int r;
 
-	if (end == l->base.position)
+	if (log_first(l, end) >= end) /* nothing, in memory or in the store */
 		return 0;
 	ground_of(t, l, &g);
 	do {

@@ -710,6 +710,20 @@ lagging() {
 	run -0 mqd check
 }
 
+@test "a purge takes what is in the store only" {
+	start_mqd
+	seq 10 | mqpub -q -a disk t
+	lose_memory
+	start_mqd
+	run -0 --separate-stderr mqd topic purge -y -v t
+	[[ $stderr == *"10 messages of topic 't' removed"* ]]
+	[ "$(mqsub -q -e t | wc -l)" -eq 0 ]
+	mqpub -q -a disk -m new t
+	lose_memory
+	start_mqd
+	[ "$(mqsub -q -e t)" = new ]
+}
+
 @test "without mqd a purge is refused, and a delete holds once it is back" {
 	start_mqd
 	seq 10 | mqpub -q -a disk t

@@ -14,6 +14,7 @@
 #ifndef MQD_IO_H
 #define MQD_IO_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -76,6 +77,23 @@ struct io_ops {
 struct io { /* the head of each implementation's own struct */
 	const struct io_ops *ops;
 };
+
+/* All of it: 0, or the error that a short write was the first sign of. What is not whole blocks is written again. */
+static inline int io_write_whole(struct io *io, int file, const void *from, size_t bytes, uint64_t at)
+{
+	unsigned tries = 0;
+
+	for (size_t done = 0; done < bytes;) {
+		int64_t n = io->ops->write(io, file, (const char *)from + done, bytes - done, at + done);
+
+		if (n < 0 || n == (int64_t)(bytes - done))
+			return n < 0 ? (int)n : 0;
+		if (n < IO_BLOCK && ++tries == 3)
+			return -EIO;
+		done += (size_t)n / IO_BLOCK * IO_BLOCK;
+	}
+	return 0;
+}
 
 enum io_kind { IO_AUTO, IO_URING, IO_SYNC };
 

@@ -94,6 +94,14 @@ static int read_failed(struct replay *p, int error)
 	return fail_errno(p->e, "reading %s", p->s->name);
 }
 
+/* Whether a commit was in flight when mqd was killed, and memory is there: all that it says is in memory, too. Reading it
+ * proves nothing: a write or sync of it may have failed, and what is in the page cache then is not on the disk, though
+ * another sync says so ("Can Applications Recover from fsync Failures?", Rebello et al., ATC 2020). */
+static bool was_in_flight(const struct replay *p, uint64_t sequence)
+{
+	return p->last && p->durable != 0 && sequence > p->durable;
+}
+
 /* The commits of one segment, from the first one on that is not in the image. */
 static int replay_segment(struct replay *p)
 {
@@ -103,6 +111,10 @@ static int replay_segment(struct replay *p)
 	for (;;) {
 		const struct commit_head *c = commits_at(&p->w, at, &error);
 
+		if (error == 0 && was_in_flight(p, c != NULL ? c->sequence : expected)) {
+			p->s->in_flight = true;
+			break;
+		}
 		if (error == 0 && (c == NULL || (c->sequence != expected && expected != 0))) {
 			at = step_over(p, at, expected, &error);
 			c = at != 0 && error == 0 ? commits_at(&p->w, at, &error) : NULL;

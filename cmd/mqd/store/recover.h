@@ -20,6 +20,7 @@ struct segment_info {
 	uint64_t last_commit;
 	bool headless; /* its head is damaged: rot, if it has commits */
 	bool replayed; /* its commits were read */
+	bool in_flight; /* what stands behind its end is in memory, too */
 };
 
 /* One piece of news, for the log or for mqd check. */
@@ -45,7 +46,8 @@ int store_identify(struct error *e, struct io *io, struct store_file *out);
 /* Makes STORE/store in an empty directory, durable. segment_bytes: of its segments. */
 int store_make(struct error *e, struct io *io, uint64_t segment_bytes, struct store_file *out);
 
-/* Fills an empty image. durable: the newest commit that is known to have been durable from elsewhere; 0: not known.
+/* Fills an empty image. durable: the newest commit that is known to have been durable, from memory that is there: what was
+ * in flight behind it does not count; 0: not known.
  * 0, SHMQ_ESTALE: the store ends before that: an older one was put in its place; or an error. */
 int store_recover(struct error *e, struct io *io, const struct store_file *store, uint64_t durable, struct image *i,
                   struct recovered *out);

@@ -54,7 +54,7 @@ int store_make(struct error *e, struct io *io, uint64_t segment_bytes, struct st
 	out->hash = bulk_hash(out, offsetof(struct store_file, hash));
 	io->ops->remove(io, "store.new"); /* of who died here before */
 	file = io->ops->open(io, "store.new", IO_CREATE);
-	n = file < 0 ? file : io->ops->write(io, file, out, sizeof *out, 0);
+	n = file < 0 ? file : io_write_whole(io, file, out, sizeof *out, 0);
 	if (n >= 0)
 		n = io->ops->sync(io, file);
 	if (file >= 0)

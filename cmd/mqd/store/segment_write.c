@@ -240,7 +240,7 @@ int segment_seal(struct io *io, int file, uint64_t bytes, uint64_t sequence, uin
 	uint64_t room = ALIGN_UP(runs->used, JOURNAL_BLOCK);
 	struct segment_tail *tail;
 	unsigned char *block;
-	int64_t r;
+	int r;
 
 	if (end + room + JOURNAL_BLOCK > bytes)
 		return -ENOSPC;
@@ -259,11 +259,11 @@ int segment_seal(struct io *io, int file, uint64_t bytes, uint64_t sequence, uin
 	                              .last_commit = last_commit,
 	                              .entries_hash = bulk_hash(block, runs->used)};
 	tail->hash = bulk_hash(tail, offsetof(struct segment_tail, hash));
-	r = room > 0 ? io->ops->write(io, file, block, room, end) : 0;
-	if (r >= 0)
-		r = io->ops->write(io, file, tail, JOURNAL_BLOCK, bytes - JOURNAL_BLOCK);
+	r = io_write_whole(io, file, block, room, end);
+	if (r == 0)
+		r = io_write_whole(io, file, tail, JOURNAL_BLOCK, bytes - JOURNAL_BLOCK);
 	free(block);
-	return r < 0 ? (int)r : 0;
+	return r;
 }
 
 void segment_leave(struct journal *j)
@@ -285,7 +285,7 @@ void segment_leave(struct journal *j)
 static int begin(struct journal *j, const struct spare *s)
 {
 	struct segment_head *h = block_alloc(JOURNAL_BLOCK);
-	int64_t r;
+	int r;
 
 	if (h == NULL)
 		return -ENOMEM;
@@ -302,7 +302,7 @@ static int begin(struct journal *j, const struct spare *s)
 	                           .snapshot = j->image->commit,
 	                           .made_ns = clock_ns(CLOCK_REALTIME)};
 	h->hash = bulk_hash(h, offsetof(struct segment_head, hash));
-	r = j->io->ops->write(j->io, j->file, h, JOURNAL_BLOCK, 0);
+	r = io_write_whole(j->io, j->file, h, JOURNAL_BLOCK, 0);
 	free(h);
 	if (r >= 0)
 		r = j->io->ops->sync(j->io, j->file);
@@ -310,7 +310,7 @@ static int begin(struct journal *j, const struct spare *s)
 		r = j->io->ops->rename(j->io, s->name, j->name);
 	if (r >= 0)
 		r = j->io->ops->sync_dir(j->io);
-	return r < 0 ? (int)r : 0;
+	return r < 0 ? r : 0;
 }
 
 /* The first spare that is large enough: -1, none. */

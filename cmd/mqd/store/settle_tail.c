@@ -34,7 +34,7 @@ static int copy_torn(struct io *io, int file, const struct segment_info *s, char
 	io->ops->remove(io, name); /* of an earlier try */
 	copy = n < 0 ? (int)n : io->ops->open(io, name, IO_CREATE);
 	if (copy >= 0) {
-		n = io->ops->write(io, copy, data, (size_t)n, 0);
+		n = io_write_whole(io, copy, data, (size_t)n, 0);
 		if (n >= 0)
 			n = io->ops->sync(io, copy);
 		io->ops->close(io, copy);
@@ -127,7 +127,7 @@ static int settle_one(struct error *e, struct io *io, const struct segment_info 
 		return fail_errno(e, "opening %s", s->name);
 	}
 	if (!is_sealed(io, file, s)) {
-		if (is_torn(io, file, s)) {
+		if (!s->in_flight && is_torn(io, file, s)) {
 			r = copy_torn(io, file, s, name);
 			if (r == 0)
 				recover_found(out, FOUND_TORN,

@@ -132,14 +132,13 @@ int snapshots_check(struct error *e, struct io *io, uint64_t store, void (*found
 /* Made aside, durable before it has its name. */
 static int write_file(struct io *io, const char *name, const void *data, size_t bytes)
 {
-	int64_t r;
-	int file;
+	int r, file;
 
 	io->ops->remove(io, "snapshot.new"); /* of who died here before */
 	file = io->ops->open(io, "snapshot.new", IO_CREATE);
 	if (file < 0)
 		return file;
-	r = io->ops->write(io, file, data, bytes, 0);
+	r = io_write_whole(io, file, data, bytes, 0);
 	if (r >= 0)
 		r = io->ops->sync(io, file);
 	io->ops->close(io, file);
@@ -149,7 +148,7 @@ static int write_file(struct io *io, const char *name, const void *data, size_t 
 		r = io->ops->sync_dir(io);
 	if (r < 0)
 		io->ops->remove(io, "snapshot.new");
-	return r < 0 ? (int)r : 0;
+	return r < 0 ? r : 0;
 }
 
 static void remove_old(struct io *io)

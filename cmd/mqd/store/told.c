@@ -121,9 +121,9 @@ void told_durable(void *context, const struct batch *b)
 	struct server *s = context;
 	struct journal *j = &s->journal;
 
+	store_release(&s->daemon->commit, s->image.commit); /* written:stored; first: what is behind it is cut (recover.c) */
 	if (load_relaxed(&s->daemon->complete) != 0) /* relaxed: our own; before that they are not there yet */
 		topics_show(s, batch_head(b));
-	store_release(&s->daemon->commit, s->image.commit); /* written:stored */
 	store_relaxed(&s->daemon->segment, j->sequence);    /* relaxed: figures */
 	store_relaxed(&s->daemon->commits, j->commits);
 	store_relaxed(&s->daemon->bytes, j->written);

@@ -142,6 +142,24 @@ void fate_set(struct fate *f, enum done now, uint64_t round)
 	f->output.topic = NONE;
 }
 
+bool acked_by_all(struct account *r, struct place at)
+{
+	const struct entry *e = entry_of(r, at);
+
+	for (unsigned i = 0; i < r->groups; i++) {
+		struct group_record *g = &r->group[i];
+		struct fate *f;
+
+		if (g->topic != at.topic || g->deleted || g->lost || !g->durable ||
+		    e->offset < g->move[g->moves - 1].log[at.partition].from)
+			continue;
+		f = fate_of(g, at);
+		if (f->may == OPEN && !f->touched && !f->handed && g->moves == 1)
+			return false;
+	}
+	return true;
+}
+
 static void move_durable(struct move *m, uint64_t round)
 {
 	for (unsigned p = 0; p < PARTITIONS; p++)

@@ -27,6 +27,7 @@ struct entry {
 	uint64_t offset, message, position; /* position: behind its frame, at most */
 	uint32_t bytes;
 	bool durable, lost, purged;
+	bool was_acked;     /* by all groups, before there was another one */
 	bool present;       /* seen in the last verification */
 	uint32_t in_group;  /* what it settles; NONE: nothing */
 	uint64_t in_move;   /* in which incarnation of the group */
@@ -59,6 +60,7 @@ enum done { /* bits: what may have become of a message in a group */
 struct fate {
 	unsigned char may, last;
 	bool touched; /* it may stand in the return log, too, where a seek leaves it */
+	bool handed;  /* a consumer had it in hand, and may have moved it to the return log: there is one of it, here or there */
 	uint64_t round; /* once this one is durable, `last` is what it is */
 	struct place output; /* DONE by linking this; topic NONE: not so */
 };
@@ -120,6 +122,8 @@ static inline struct entry *entry_of(struct account *r, struct place p)
 struct fate *fate_of(struct group_record *g, struct place p);
 /* What a consumer has done; durable when `round` is. */
 void fate_set(struct fate *f, enum done now, uint64_t round);
+/* Whether every group had done with it, or may have. */
+bool acked_by_all(struct account *r, struct place p);
 /* What is durable now is certain. */
 void account_round_durable(struct account *r, uint64_t round);
 /* All that was done is certain: mqd has stopped in order, or is idle. */

@@ -274,6 +274,9 @@ static void group_create(struct run *r)
 	    !created)
 		failed(r, "making group %s/%s: %s", topic_name[c->topic[topic].name], group_name[name],
 		       created ? shmq_error(r->client[0].q) : "it is there");
+	for (unsigned p = 0; p < PARTITIONS; p++)
+		for (uint32_t k = 0; k < c->topic[topic].log[p].count; k++)
+			c->topic[topic].log[p].at[k].was_acked |= acked_by_all(c, (struct place){topic, p, k});
 	c->groups++;
 	places_note(r, c->groups - 1);
 }
@@ -373,6 +376,7 @@ static struct hand *consume(struct run *r)
 	h->client = client;
 	h->group = group;
 	delivery_check(r, group, &h->d.message, OPEN, &h->at);
+	fate_of(&r->account.group[group], h->at)->handed = true;
 	h->d.message.value = NULL;
 	h->d.message.key = NULL;
 	h->d.message.headers = NULL;

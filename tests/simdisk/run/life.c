@@ -433,7 +433,7 @@ void life_quiet(struct run *r)
 		t->durable = t->durable || !t->lost;
 		t->deleted_durable = t->deleted;
 		for (unsigned p = 0; p < PARTITIONS; p++)
-			for (uint32_t k = 0; k < t->log[p].count && !t->deleted; k++)
+			for (uint32_t k = 0; k < t->log[p].count && !t->deleted && !t->lost; k++)
 				if (!t->log[p].at[k].durable && !t->log[p].at[k].lost && !t->log[p].at[k].purged)
 					failed(r, "topic %u partition %u offset %llu is not durable, and mqd is idle", i, p,
 					       (unsigned long long)t->log[p].at[k].offset);

@@ -56,24 +56,6 @@ static void messages_read(struct run *r, const char *name, struct topic_record *
 
 /* ---- what may be missing ---------------------------------------------------------------- */
 
-/* Whether every group had done with it, or may have. */
-static bool acked_by_all(struct run *r, struct place at)
-{
-	const struct entry *e = entry_of(&r->account, at);
-
-	for (unsigned i = 0; i < r->account.groups; i++) {
-		struct group_record *g = &r->account.group[i];
-		struct fate *f;
-
-		if (g->topic != at.topic || g->deleted || g->lost || !g->durable || e->offset < g->move[g->moves - 1].log[at.partition].from)
-			continue;
-		f = fate_of(g, at);
-		if (f->may == OPEN && !f->touched && g->moves == 1)
-			return false;
-	}
-	return true;
-}
-
 static void front_verify(struct run *r, struct topic_record *t, unsigned p, uint32_t first, uint64_t bytes)
 {
 	struct entries *l = &t->log[p];
@@ -85,7 +67,7 @@ static void front_verify(struct run *r, struct topic_record *t, unsigned p, uint
 			continue;
 		if (t->retain_bytes != 0 && bytes >= t->retain_bytes)
 			continue;
-		if (t->retain_acked && acked_by_all(r, at))
+		if (t->retain_acked && (l->at[k].was_acked || acked_by_all(&r->account, at)))
 			continue;
 		failed(r, "topic %llu partition %u offset %llu%s: gone; %llu bytes are left, retention %llu%s",
 		       (unsigned long long)t->number, p, (unsigned long long)l->at[k].offset,

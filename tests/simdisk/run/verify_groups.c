@@ -83,8 +83,13 @@ static void message_verify(struct run *r, struct group_record *g, struct place a
 	if (e->lost && now != 0)
 		failed(r, "%s: partition %u offset %llu was lost, and is to be delivered (%u)", group_text(r, g, text),
 		       at.partition, (unsigned long long)e->offset, now);
-	if (e->lost || (f->touched && g->moves > 1))
+	if (e->lost)
 		return;
+	if (f->touched && g->moves > 1) { /* in the log and in the return log, each for itself */
+		if (since == SINCE_POWER)
+			f->may = f->last = now == 0 ? DONE : now & OPEN ? OPEN : DEAD;
+		return;
+	}
 	if (e->offset < from && now != 0 && g->moves == 1) /* else in the return log, where a seek leaves it */
 		failed(r, "%s: partition %u offset %llu is before where the group begins", group_text(r, g, text), at.partition,
 		       (unsigned long long)e->offset);
@@ -107,17 +112,28 @@ static void message_verify(struct run *r, struct group_record *g, struct place a
 		f->output.topic = NONE;
 }
 
+/* The newest incarnation was not durable. What was done to rows of the return log meanwhile, which is that of all of them,
+ * may be. */
+static void move_undo(struct group_record *g)
+{
+	const struct move *undone = &g->move[--g->moves];
+
+	for (unsigned p = 0; p < PARTITIONS && g->moves > 0; p++)
+		for (uint32_t k = 0; k < undone->log[p].count; k++)
+			if (undone->log[p].at[k].touched)
+				fate_of(g, (struct place){g->topic, p, k})->may |= undone->log[p].at[k].may;
+}
+
 /* In which incarnation it came back. */
 static void move_choose(struct run *r, struct group_record *g, uint64_t incarnation, enum since since)
 {
 	char text[64];
 
-	for (unsigned m = g->moves; m-- > 0; g->moves--) {
-		if (g->move[m].incarnation == incarnation)
-			return;
-		if (since != SINCE_POWER || g->move[m].round <= 0)
-			break;
-	}
+	while (g->moves > 0 && g->move[g->moves - 1].incarnation != incarnation && since == SINCE_POWER &&
+	       g->move[g->moves - 1].round > 0)
+		move_undo(g);
+	if (g->moves > 0 && g->move[g->moves - 1].incarnation == incarnation)
+		return;
 	failed(r, "%s: is in incarnation %llu, was in %llu", group_text(r, g, text), (unsigned long long)incarnation,
 	       (unsigned long long)g->move[g->moves - 1].incarnation);
 }
