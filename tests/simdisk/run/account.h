@@ -29,7 +29,8 @@ struct entry {
 	bool durable, lost, purged;
 	bool was_acked;     /* by all groups, before there was another one */
 	bool present;       /* seen in the last verification */
-	uint32_t in_group;  /* what it settles; NONE: nothing */
+	uint32_t in_group;  /* what it was made from; NONE: nothing */
+	bool apart;         /* published, and only then that was acked: at least once */
 	uint64_t in_move;   /* in which incarnation of the group */
 	struct place input;
 };
@@ -62,7 +63,7 @@ struct fate {
 	bool touched; /* it may stand in the return log, too, where a seek leaves it */
 	bool handed;  /* a consumer had it in hand, and may have moved it to the return log: there is one of it, here or there */
 	uint64_t round; /* once this one is durable, `last` is what it is */
-	struct place output; /* DONE by linking this; topic NONE: not so */
+	struct place output; /* DONE with this, which is there then; topic NONE: not so */
 };
 
 struct move { /* one incarnation of a group */

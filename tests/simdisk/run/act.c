@@ -385,16 +385,56 @@ static struct hand *consume(struct run *r)
 	return h;
 }
 
+/* Done, by what was made from it. */
+static void made_from(struct run *r, const struct hand *h, struct place output, bool apart)
+{
+	struct group_record *g = &r->account.group[h->group];
+	struct entry *e = entry_of(&r->account, output);
+	struct fate *f = fate_of(g, h->at);
+
+	fate_set(f, DONE, UINT64_MAX);
+	f->output = output;
+	e->in_group = h->group;
+	e->in_move = g->move[g->moves - 1].incarnation;
+	e->input = h->at;
+	e->apart = apart;
+}
+
+/* At least once: the output, then the ack. */
+static void publish_and_ack(struct run *r, struct hand *h)
+{
+	unsigned topic = any_topic(r), partition = rng_below(&r->rng, PARTITIONS), n;
+	struct shmq_message m[ROWS];
+	struct place output;
+	shmq_pub *p;
+	int result;
+
+	if (topic == NONE)
+		return;
+	p = act_pub(r, h->client, topic);
+	act_pub(r, 0, topic);
+	n = messages_make(r, topic, partition, m);
+	if (shmq_pub_batch(p, m, n) != 0)
+		return;
+	output = (struct place){topic, partition, messages_note(r, p, topic, partition, m, n)};
+	h->used = false;
+	result = shmq_group_ack(r->client[h->client].group[h->group], &h->d);
+	if (result < 0)
+		failed(r, "acking a message: %d %s", result, shmq_error(r->client[h->client].q));
+	if (result != 0)
+		return;
+	made_from(r, h, output, true);
+	tally->acked++;
+	note(r, "acked: group %u, topic %u/%u offset %llu, made into that", h->group, h->at.topic, h->at.partition,
+	     (unsigned long long)entry_of(&r->account, h->at)->offset);
+}
+
 static void settle(struct run *r, struct hand *h)
 {
 	unsigned topic = any_topic(r), partition = rng_below(&r->rng, PARTITIONS), n;
 	shmq_group *g = r->client[h->client].group[h->group];
-	struct group_record *gr = &r->account.group[h->group];
 	struct shmq_message m[ROWS];
-	struct entry *e;
-	struct fate *f;
 	shmq_pub *p;
-	uint32_t first;
 	int result;
 
 	if (topic == NONE)
@@ -410,14 +450,7 @@ static void settle(struct run *r, struct hand *h)
 		return;
 	if (result != 0)
 		failed(r, "shmq_group_settle: %d %s", result, shmq_error(r->client[h->client].q));
-	first = messages_note(r, p, topic, partition, m, n);
-	f = fate_of(gr, h->at);
-	fate_set(f, DONE, UINT64_MAX);
-	f->output = (struct place){topic, partition, first};
-	e = entry_of(&r->account, f->output);
-	e->in_group = h->group;
-	e->in_move = gr->move[gr->moves - 1].incarnation;
-	e->input = h->at;
+	made_from(r, h, (struct place){topic, partition, messages_note(r, p, topic, partition, m, n)}, false);
 	tally->settled++;
 	note(r, "settled: group %u, topic %u/%u offset %llu into that", h->group, h->at.topic, h->at.partition,
 	     (unsigned long long)entry_of(&r->account, h->at)->offset);
@@ -433,8 +466,11 @@ static void finish(struct run *r, struct hand *h)
 	bool dead = false;
 	int result = 0;
 
-	if (what < 25) {
-		settle(r, h);
+	if (what < 40) {
+		if (what < 25)
+			settle(r, h);
+		else
+			publish_and_ack(r, h);
 		return;
 	}
 	h->used = false;

@@ -93,6 +93,31 @@ void life_next_crash(struct run *r)
 	r->crash_at = r->disk.ops + 1 + rng_below(&r->crash_rng, 2 * r->plan.gap);
 }
 
+static int newest_snapshot(void *context, const char *name)
+{
+	char *newest = context;
+
+	if (strncmp(name, "snapshot.0", 10) == 0 && strcmp(name, newest) > 0)
+		snprintf(newest, 64, "%s", name);
+	return 0;
+}
+
+/* Two are kept, and the journal from the older one on: one that rots costs nothing. */
+static void snapshot_rots(struct run *r)
+{
+	char name[64] = "";
+	struct io *io;
+
+	sim_open(&r->disk, &io);
+	r->disk.at = NULL;
+	r->disk.fault = (struct sim_fault){0};
+	io->ops->list(io, newest_snapshot, name);
+	io->ops->free(io);
+	r->rotten = name[0] != '\0' && sim_flip(&r->disk, name, rng_below(&r->crash_rng, 64), rng_below(&r->crash_rng, 8)) == 0;
+	if (r->rotten)
+		trail_add(r, ", %s damaged", name);
+}
+
 /* In a process of its own, from here on. */
 __attribute__((noreturn)) static void power_lost(struct run *r, uint64_t op)
 {
@@ -112,6 +137,8 @@ __attribute__((noreturn)) static void power_lost(struct run *r, uint64_t op)
 	r->depth++;
 	r->rng = rng_part(seed, 1);
 	r->crash_rng = rng_part(seed, 2);
+	if (!r->rotten && rng_one_in(&r->crash_rng, 8))
+		snapshot_rots(r);
 	r->plan.gap = 25;
 	r->plan.images = 1;
 	r->plan.steps = r->depth == 1 ? 40 : 15;
@@ -179,7 +206,7 @@ static void say(void *context, enum say_level level, const char *sentence)
 
 	if (verbose)
 		printf("# mqd: %s\n", sentence);
-	if (level == SAY_WARNING && !r->faulty &&
+	if (level == SAY_WARNING && !r->faulty && !(r->rotten && strncmp(sentence, "snapshot.", 9) == 0) &&
 	    (strstr(sentence, "damaged") != NULL || strstr(sentence, "missing") != NULL))
 		failed(r, "mqd finds damage where there is none: %s", sentence);
 }

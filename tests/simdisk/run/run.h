@@ -58,6 +58,7 @@ struct run {
 	bool serving;         /* server_begin() has returned 0 */
 	bool in_server;       /* a crash now is one of mqd */
 	bool faulty;          /* something failed on purpose in this life of mqd */
+	bool rotten;          /* the newest snapshot was damaged on purpose */
 	bool was_full;
 	uint64_t memory_left; /* allocations of mqd until one fails */
 	jmp_buf killed;

@@ -107,8 +107,10 @@ static void log_verify(struct run *r, struct topic_record *t, unsigned p, enum s
 			e->lost = true;
 	}
 	front_verify(r, t, p, first, bytes);
-	for (uint32_t k = 0; k < l->count; k++)
-		l->at[k].durable = l->at[k].durable || (since == SINCE_POWER && l->at[k].present);
+	for (uint32_t k = 0; k < l->count && since == SINCE_POWER; k++) {
+		l->at[k].durable = l->at[k].durable || l->at[k].present;
+		l->at[k].purged = l->at[k].purged && !l->at[k].present; /* else that was not durable */
+	}
 }
 
 /* ---- topics ------------------------------------------------------------------------------ */
