@@ -558,6 +558,28 @@ teardown() {
 	[ "$(everything t | wc -l)" -eq 10 ]
 }
 
+@test "a damaged newest snapshot costs nothing: the older one is read, and the segments behind that are there" {
+	start_mqd
+	mqd topic create --memory 1M --retention-bytes 1M t
+	mqpub -q -a disk -m kept other
+	for i in $(seq 12); do seq 1000 | awk '{ printf "%0999d\n", $1 }' | mqpub -q -a disk t; done
+	mqpub -q -a disk -m last other
+	for i in $(seq 6); do seq 1000 | awk '{ printf "%0999d\n", $1 }' | mqpub -q -a disk t; done
+	[ "$(segments | sed -n 1p)" != "journal.0000000000000001"* ]
+	first=$(mqd topic show -J t | jq '.logs[0].first_offset')
+	lose_memory
+	[ "$(ls -d "$MQ_STORE"/snapshot.* | wc -l)" -eq 2 ]
+	damage_at "$(ls -d "$MQ_STORE"/snapshot.* | tail -n 1)" 100
+	run -1 mqd check
+	[[ $output != *missing* ]]
+	start_mqd
+	said "an older one, or the whole journal, is read instead"
+	run ! grep missing "$LOG"
+	[ "$(mqsub -q -e other)" = $'kept\nlast' ]
+	[ "$(mqd topic show -J t | jq '.logs[0].first_offset')" -eq "$first" ]
+	[ "$(mqsub -q -e t | wc -l)" -eq $((18000 - first)) ]
+}
+
 @test "the runtime directory is removed under mqd and publishers: they are told" {
 	start_mqd
 	mqpub -q -a disk -m 1 t

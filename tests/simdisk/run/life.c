@@ -178,7 +178,7 @@ static int at_operation(void *context, struct sim *sim, uint64_t op)
 	struct run *r = context;
 
 	tally->operations++;
-	if (op < r->crash_at || sim->changes == r->changes || r->depth >= DEPTH)
+	if (op < r->crash_at || sim->changes == r->changes || r->depth >= DEPTH || tally->images >= r->images_most)
 		return 0;
 	r->changes = sim->changes;
 	life_next_crash(r);
@@ -329,7 +329,9 @@ static void begin(struct run *r)
 			drop(r);
 			continue;
 		}
-		if (!r->faulty)
+		if (result == SHMQ_ENOSPACE && r->plan.full)
+			r->disk.capacity += SEGMENT_MIN; /* somebody makes room */
+		else if (!r->faulty)
 			failed(r, "mqd does not start: %d %s", result, r->server.error.text);
 		if (verbose)
 			printf("# mqd does not start: %d %s\n", result, r->server.error.text);
@@ -357,6 +359,7 @@ static bool turn(struct run *r)
 	r->memory_left = memory_fail_at;
 	memory_fail_at = 0;
 	poll_durable(r);
+	tally->full += !r->was_full && r->server.collector.frees_only;
 	r->was_full = r->was_full || r->server.collector.frees_only;
 	if (result == KILLED) {
 		drop(r);
@@ -491,8 +494,9 @@ void life_stop(struct run *r)
 void life_first(struct run *r)
 {
 	sim_make(&r->disk, r->plan.seed);
+	r->images_most = tally->images + IMAGES_MOST;
 	if (r->plan.full)
-		r->disk.capacity = (8 + rng_below(&r->rng, 6)) << 20;
+		r->disk.capacity = (5 + rng_below(&r->rng, 5)) << 20;
 	disk_watch(r);
 	life_next_crash(r);
 	directories_make(r);

@@ -103,6 +103,7 @@ static struct plan plan_of(uint64_t seed)
 	p.io_fails = rng_one_in(&rng, 4);
 	p.memory_fails = !p.io_fails && rng_one_in(&rng, 6);
 	p.full = rng_one_in(&rng, 8);
+	p.big = p.big || p.full;
 	p.jumps = rng_one_in(&rng, 3);
 	p.late_ops = 8 + rng_below(&rng, 24);
 	return p;
@@ -207,7 +208,8 @@ int main(int argc, char **argv)
 	       (unsigned long long)tally->runs, (unsigned long long)tally->steps, (unsigned long long)tally->operations,
 	       (unsigned long long)tally->images, (unsigned long long)tally->in_recovery, (unsigned long long)tally->kills,
 	       (unsigned long long)tally->stops, (unsigned long long)tally->recoveries, (unsigned long long)tally->faults);
-	printf("# %llu messages published, %llu read, %llu acked, %llu settled\n", (unsigned long long)tally->published,
-	       (unsigned long long)tally->read, (unsigned long long)tally->acked, (unsigned long long)tally->settled);
+	printf("# %llu messages published, %llu read, %llu acked, %llu settled; the store was full in %llu lives\n", (unsigned long long)tally->published,
+	       (unsigned long long)tally->read, (unsigned long long)tally->acked, (unsigned long long)tally->settled,
+	       (unsigned long long)tally->full);
 	return done();
 }

@@ -13,6 +13,7 @@
 #define CLIENTS 2u /* broker handles of clients */
 #define HAND    12u /* deliveries in hand */
 #define DEPTH   3u /* losses of power one after the other */
+#define IMAGES_MOST 80u /* losses of power in a run */
 
 /* What the seed decides about a run. */
 struct plan {
@@ -63,6 +64,7 @@ struct run {
 	uint64_t memory_left; /* allocations of mqd until one fails */
 	jmp_buf killed;
 	uint64_t crash_at;    /* the next crash point, in operations of the disk */
+	uint64_t images_most; /* losses of power, over all processes of all runs, after which there are no more in this one */
 	uint64_t changes;     /* of the disk at the last one */
 	struct account account;
 	struct client client[CLIENTS];
