@@ -40,6 +40,7 @@ struct side {
 	_Atomic uint8_t done;      /* life: ack, settle or death returned 0 */
 	_Atomic uint8_t durable;   /* and a shmq_group_sync() behind it */
 	_Atomic uint8_t ever;      /* it was done, or whoever was about to was killed in that call */
+	_Atomic uint8_t cut;       /* somebody was killed in the call that was to say so */
 	_Atomic uint8_t delivered; /* in this life: how often, 255 is many */
 	_Atomic uint8_t excused;   /* in this life: deliveries that ended without an ack: given back, killed, late */
 };

@@ -135,7 +135,7 @@ void worker_killed(struct worker *w)
 		w->hand[i] = 0;
 	}
 	if (w->finishing != 0) {
-		side_of(w->job, w->finishing - 1)->ever = 1;
+		side_of(w->job, w->finishing - 1)->ever = side_of(w->job, w->finishing - 1)->cut = 1;
 		board->notes[w->finishing - 1].dead_ever = 1;
 	}
 	w->finishing = 0;
