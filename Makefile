@@ -5,8 +5,8 @@
 # make fuzz       damage what is in shared memory, and input, under AddressSanitizer (part of check)
 # make threads    the lock-free core as threads, under ThreadSanitizer (part of check)
 # make storm      processes and mqd killed and stopped all the time, counted from outside (part of check)
-# make storm-disk  the same of topics on disk: mqd is killed, too, and the memory lost
-# make simdisk  the store on a simulated disk that crashes at any operation
+# make storm-disk the same of topics on disk: mqd is killed, too, and the memory lost (part of check)
+# make simdisk    the store on a simulated disk that crashes at any operation (part of check)
 # make soak       more of it: loops, pairs of stops, larger models
 # make bench      measure against pipes and other brokers; make bench-deps installs those
 # make install    into PREFIX (/usr/local), under DESTDIR
@@ -201,7 +201,7 @@ $(B)/tests/storm/%.o: BASE += -Itests/unit -Itests/fuzz
 .PHONY: check unit bats models step fuzz threads storm storm-disk simdisk soak
 check: check-deps
 	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory unit bats models step fuzz threads storm
+	@$(MAKE) --no-print-directory unit bats models step fuzz threads storm storm-disk simdisk
 fuzz:
 	@$(MAKE) --no-print-directory $(ASAN) build/asan/tests/fuzz/fuzz
 	build/asan/tests/fuzz/fuzz --seconds $(or $(RUN_SECONDS),15)
