@@ -215,9 +215,12 @@ static int barriers_set(struct collector *c)
 
 	for (size_t k = 0; k < c->pending_count && r == 0; k++) {
 		struct live_topic *t;
+		int e = live_topic(c->live, c->pending[k], &t);
 
-		if (live_topic(c->live, c->pending[k], &t) < 0)
-			continue;
+		if (e == SHMQ_ENOENT || e == SHMQ_ECORRUPT)
+			continue; /* over, or nobody can read it */
+		if (e < 0)
+			return SHMQ_EMPTY; /* no descriptors, for one: another time */
 		for (unsigned p = 0; p < t->t.options.partitions && r == 0; p++)
 			if (live_log_open(t, p) == 0 && (!c->frees_only || has_settles(&t->logs[p])))
 				r = barrier_add(c, (struct log_id){.topic = t->number, .partition = p},
@@ -284,7 +287,18 @@ int acks_begin(struct collector *c)
 			r = 0;
 		}
 	}
-	return r == 0 ? barriers_set(c) : r;
+	if (r == 0)
+		r = barriers_set(c);
+	if (r == SHMQ_EMPTY) { /* what they were made into cannot be looked at: none of them now */
+		c->acks.used = c->barriers.used = 0;
+		c->spoiled = true;
+		for (size_t k = 0; k < c->marked_count; k++) {
+			topic_untold(c, c->marked[k]);
+			topic_mark(c->live->q->broker, &c->live->q->broker->acked, c->marked[k]);
+		}
+		r = 0;
+	}
+	return r;
 }
 
 static bool barrier_passed(const struct collector *c, const struct barrier *b)

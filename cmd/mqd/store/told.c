@@ -161,7 +161,8 @@ void told_dropped(void *context)
 	collect_rewind(&s->collector);
 }
 
-#define TROUBLE_NS 60000000000u /* until the same is said again */
+#define TROUBLE_NS      60000000000u /* until the same is said again, */
+#define TROUBLE_NEXT_NS 10000000000u /* and that of another topic: who should read it may not, and must not hold mqd up */
 
 void told_trouble(void *context, uint64_t topic)
 {
@@ -169,7 +170,7 @@ void told_trouble(void *context, uint64_t topic)
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	const struct image_topic *it = image_topic(&s->image, topic);
 
-	if (s->troubled == topic && now - s->troubled_ns < TROUBLE_NS)
+	if (s->troubled_ns != 0 && now - s->troubled_ns < (s->troubled == topic ? TROUBLE_NS : TROUBLE_NEXT_NS))
 		return;
 	s->troubled = topic;
 	s->troubled_ns = now;
