@@ -565,7 +565,7 @@ teardown() {
 	for i in $(seq 12); do seq 1000 | awk '{ printf "%0999d\n", $1 }' | mqpub -q -a disk t; done
 	mqpub -q -a disk -m last other
 	for i in $(seq 6); do seq 1000 | awk '{ printf "%0999d\n", $1 }' | mqpub -q -a disk t; done
-	[ "$(segments | sed -n 1p)" != "journal.0000000000000001"* ]
+	[[ $(segments | sed -n 1p) != journal.0000000000000001* ]]
 	first=$(mqd topic show -J t | jq '.logs[0].first_offset')
 	lose_memory
 	[ "$(ls -d "$MQ_STORE"/snapshot.* | wc -l)" -eq 2 ]

@@ -251,8 +251,8 @@ static int topic_tell_round(struct collector *c, uint64_t number)
 	return r == 0 ? groups_gone(c, t) : r;
 }
 
-/* What was looked at of its groups is looked at again. */
-static void topic_untold(struct collector *c, uint64_t number)
+/* What was looked at of its groups is looked at again, in another round. */
+static void topic_again(struct collector *c, uint64_t number)
 {
 	struct live_topic *t = live_find(c->live, number);
 
@@ -260,6 +260,8 @@ static void topic_untold(struct collector *c, uint64_t number)
 		t->groups[k]->told = (struct record_group){0};
 		t->groups[k]->told_hash = 0;
 	}
+	topic_mark(c->live->q->broker, &c->live->q->broker->acked, number);
+	c->spoiled = true;
 }
 
 int acks_begin(struct collector *c)
@@ -280,10 +282,8 @@ int acks_begin(struct collector *c)
 		r = topic_tell_round(c, c->marked[k]);
 		if (r < 0 && r != SHMQ_ENOMEM) { /* of this topic: in another round */
 			c->acks.used = before;
-			topic_untold(c, c->marked[k]);
-			c->spoiled = true;
+			topic_again(c, c->marked[k]);
 			c->troubled(c->context, c->marked[k]);
-			topic_mark(c->live->q->broker, &c->live->q->broker->acked, c->marked[k]);
 			r = 0;
 		}
 	}
@@ -291,11 +291,8 @@ int acks_begin(struct collector *c)
 		r = barriers_set(c);
 	if (r == SHMQ_EMPTY) { /* what they were made into cannot be looked at: none of them now */
 		c->acks.used = c->barriers.used = 0;
-		c->spoiled = true;
-		for (size_t k = 0; k < c->marked_count; k++) {
-			topic_untold(c, c->marked[k]);
-			topic_mark(c->live->q->broker, &c->live->q->broker->acked, c->marked[k]);
-		}
+		for (size_t k = 0; k < c->marked_count; k++)
+			topic_again(c, c->marked[k]);
 		r = 0;
 	}
 	return r;
