@@ -2,6 +2,7 @@
 /* durable.c - what the store has of a log of a topic on disk, as mqd says it in shared memory. */
 #include "durable.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 
 static void file_name(char name[40], uint32_t group)
@@ -51,6 +52,17 @@ int durable_open(struct error *e, int dirfd, uint64_t topic, uint32_t group, uns
 		return 0;
 	map_close(out);
 	return fail(e, SHMQ_ECORRUPT, "%s: impossible dimensions", name);
+}
+
+int durable_fd(struct error *e, int dirfd, uint32_t group, struct map *m)
+{
+	char name[40];
+
+	if (m->fd >= 0)
+		return 0;
+	file_name(name, group);
+	m->fd = openat(dirfd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	return m->fd >= 0 ? 0 : fail_errno(e, "opening %s", name);
 }
 
 struct durable durable_of(const struct map *m, unsigned partitions, unsigned partition)

@@ -24,6 +24,9 @@ int durable_make(struct error *e, int dirfd, uint64_t topic, uint32_t group, uns
 int durable_open(struct error *e, int dirfd, uint64_t topic, uint32_t group, unsigned partitions, bool writable,
                  struct map *out);
 
+/* Opens its descriptor again, for writing, when that was closed: pages are made with it. 0 or an error. */
+int durable_fd(struct error *e, int dirfd, uint32_t group, struct map *m);
+
 /* One log of a mapped file. */
 struct durable durable_of(const struct map *m, unsigned partitions, unsigned partition);
 

@@ -925,6 +925,32 @@ lagging() {
 	grep -qx STOPPING=1 "$BATS_TEST_TMPDIR/told"
 }
 
+@test "more topics with groups than mqd may have descriptors for" {
+	ulimit -n 320 # it leaves 256 of them to others
+	start_mqd
+	for i in $(seq 100); do
+		mqd topic create --memory 1M "t$i"
+		mqsub -q -g g -e "t$i"
+	done
+	for i in $(seq 100); do
+		seq 5 | mqpub -q -a disk "t$i"
+	done
+	for i in $(seq 100); do
+		[ "$(mqsub -q -g g -a disk -c 3 "t$i")" = "$(seq 3)" ]
+	done
+	for i in $(seq 100); do
+		echo 6 | mqpub -q -a disk "t$i"
+	done
+	[ "$(ls "/proc/$MQD/fd" | wc -l)" -lt 320 ]
+	! grep -q "Too many open files" "$LOG"
+	lose_memory
+	start_mqd
+	for i in $(seq 100); do
+		[ "$(mqsub -q -g g -e "t$i")" = "$(seq 4 6)" ]
+	done
+	! grep -q "Too many open files" "$LOG"
+}
+
 @test "an idle mqd sleeps" {
 	start_mqd
 	for i in $(seq 20); do mqd topic create --memory 1M "t$i"; done

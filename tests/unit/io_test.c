@@ -475,8 +475,19 @@ static void entries(void)
 {
 	int file = open_file("e", IO_CREATE | IO_DIRECT);
 
+	dsyncs = 0;
 	write_now(file, blocks, IO_BLOCK, 0, true);
+	is_u64(dsyncs, 1, "%s: durable, alone, is one call", where);
+	step(io->ops->submit_write(io, file, blocks, IO_BLOCK, 0, false, 1));
+	step(io->ops->submit_write(io, file, blocks[1], IO_BLOCK, IO_BLOCK, true, 2));
 	ok(last_entry.opcode == IORING_OP_WRITE && last_entry.rw_flags == RWF_DSYNC, "%s: durable is DSYNC", where);
+	is_u64(dsyncs, 1, "%s: beside another it waits for nobody", where);
+	for (int reaped = 0, n = 1; reaped < 2 && n > 0; reaped += n) {
+		struct io_done done[2];
+
+		n = io->ops->reap(io, done, 2, true);
+		ok(n > 0, "%s: both end", where);
+	}
 	write_now(file, blocks, IO_BLOCK, 0, false);
 	ok(last_entry.opcode == IORING_OP_WRITE && last_entry.rw_flags == 0, "%s: and else is not", where);
 	submitted(io->ops->submit_sync(io, file, 1));
@@ -531,6 +542,8 @@ static void ring_on(const char *filesystem, bool old_kernel)
 	each_case();
 	not_taken();
 	entries();
+	durable_calls(0);
+	durable_calls(EOPNOTSUPP);
 	interrupted();
 	freed_in_flight();
 }

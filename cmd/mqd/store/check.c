@@ -14,7 +14,7 @@
 
 /* ---- what is said ------------------------------------------------------------------- */
 
-static bool is_asked_for(const struct check *c, uint64_t number)
+static bool is_asked_for(struct check *c, uint64_t number)
 {
 	const struct image_topic *t = image_topic(&c->image, number);
 
@@ -46,7 +46,7 @@ void check_said(struct check *c, uint64_t topic, bool damage, const char *format
 	c->sentences.used += n + 1;
 }
 
-const char *check_log_name(const struct check *c, struct log_id id)
+const char *check_log_name(struct check *c, struct log_id id)
 {
 	static char texts[2][600];
 	static unsigned turn;

@@ -36,7 +36,7 @@ void check_said(struct check *c, uint64_t topic, bool damage, const char *format
 #define REMARK(c, topic, ...)  check_said(c, topic, false, __VA_ARGS__)
 
 /* "topic orders, partition 3" or "topic orders, dead letters of group g". Valid until the 2nd next call. */
-const char *check_log_name(const struct check *c, struct log_id id);
+const char *check_log_name(struct check *c, struct log_id id);
 
 /* ---- check_segment.c */
 

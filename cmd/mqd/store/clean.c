@@ -64,7 +64,7 @@ static const struct stored_entry *entry_of(const struct image_log *l, uint64_t p
 }
 
 /* Whether something of a run is still looked for in this segment. */
-static bool is_alive(const struct image *i, const struct run_entry *r, uint64_t segment)
+static bool is_alive(struct image *i, const struct run_entry *r, uint64_t segment)
 {
 	const struct image_log *l = image_log(i, r->log);
 	const struct stored_entry *next, *e;
@@ -75,7 +75,7 @@ static bool is_alive(const struct image *i, const struct run_entry *r, uint64_t 
 	return e != NULL && e->segment == segment;
 }
 
-static uint64_t bytes_alive(const struct image *i, const struct run_entry *runs, size_t count, uint64_t segment)
+static uint64_t bytes_alive(struct image *i, const struct run_entry *runs, size_t count, uint64_t segment)
 {
 	uint64_t bytes = 0;
 

@@ -15,7 +15,7 @@
 
 struct cleaner {
 	struct io *io;
-	const struct image *image;
+	struct image *image;
 	char name[64];
 	uint64_t segment, salt; /* being cleaned; 0: none */
 	struct run_entry *runs; /* of it */

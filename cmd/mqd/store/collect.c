@@ -13,7 +13,7 @@
  * that never got into the journal. */
 #define NUMBERS_AHEAD 1024u
 
-/* From a number to a name that stands for it. Who takes longer is found when it marks its first frame. */
+/* From a number to a name that stands for it. Who takes longer is found when nothing else has its bit. */
 #define REGISTER_NS 2000000000u
 
 void collector_free(struct collector *c)
@@ -68,18 +68,12 @@ static int by_bit(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* All topics there are, by bit; again when numbers were given out since. */
+/* All topics there are, by bit. */
 static int known_fill(struct collector *c)
 {
 	shmq *q = c->live->q;
-	uint64_t numbers = load_seq(&q->broker->next_number);
 	int r;
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	if (numbers != c->numbers_seen)
-		c->numbers_ns = now;
-	if (c->known != NULL && now - c->numbers_ns > REGISTER_NS)
-		return 0;
 	c->known_count = 0;
 	r = registry_each(q, known_add, c);
 	for (size_t k = 0; k < c->live->image->topic_count && r == 0; k++) /* those that were deleted, too */
@@ -88,13 +82,34 @@ static int known_fill(struct collector *c)
 		return r;
 	if (c->known_count > 0)
 		qsort(c->known, c->known_count, sizeof *c->known, by_bit);
-	c->numbers_seen = numbers;
 	return 0;
 }
 
-/* The topics of a bit. */
+/* When no number was given out for a while, all of them are registered. */
+static int known_refresh(struct collector *c)
+{
+	uint64_t numbers = load_seq(&c->live->q->broker->next_number), now;
+	int r;
+
+	if (numbers == c->known_to)
+		return 0;
+	now = clock_ns(CLOCK_MONOTONIC);
+	if (numbers != c->numbers_seen) {
+		c->numbers_seen = numbers;
+		c->numbers_ns = now;
+	}
+	if (now - c->numbers_ns <= REGISTER_NS)
+		return 0;
+	r = known_fill(c);
+	if (r == 0)
+		c->known_to = numbers;
+	return r;
+}
+
+/* The topics of a bit: the known ones, and each number that was given out since. */
 static int known_take(struct collector *c, uint64_t bit, int (*each)(struct collector *c, uint64_t number), bool *any)
 {
+	uint64_t numbers = load_seq(&c->live->q->broker->next_number);
 	size_t low = 0, high = c->known_count;
 	int r = 0;
 
@@ -108,7 +123,10 @@ static int known_take(struct collector *c, uint64_t bit, int (*each)(struct coll
 	}
 	*any = low < c->known_count && c->known[low] % TOPIC_BITS == bit;
 	for (; low < c->known_count && c->known[low] % TOPIC_BITS == bit && r == 0; low++)
-		r = each(c, c->known[low]);
+		if (c->known[low] <= c->known_to)
+			r = each(c, c->known[low]);
+	for (uint64_t n = c->known_to + 1 + (bit - (c->known_to + 1)) % TOPIC_BITS; n <= numbers && r == 0; n += TOPIC_BITS, *any = true)
+		r = each(c, n);
 	return r;
 }
 
@@ -119,8 +137,7 @@ static int bit_take(struct collector *c, uint64_t bit, int (*each)(struct collec
 
 	if (r < 0 || any)
 		return r;
-	c->numbers_seen = UINT64_MAX; /* it was not in the registry yet when that was looked through */
-	r = known_fill(c);
+	r = known_fill(c); /* it was not in the registry yet when that was looked through */
 	return r < 0 ? r : known_take(c, bit, each, &any);
 }
 
@@ -134,7 +151,7 @@ bool bits_any(const struct topic_bits *bits)
 
 int collect_bits(struct collector *c, struct topic_bits *bits, int (*each)(struct collector *c, uint64_t number))
 {
-	int r = bits_any(bits) ? known_fill(c) : 0;
+	int r = bits_any(bits) ? known_refresh(c) : 0;
 
 	for (unsigned t = 0; t < TOPIC_BITS / 64 / 64 && r == 0; t++) {
 		uint64_t words = load_seq(&bits->top[t]) != 0 ? fetch_and_seq(&bits->top[t], 0) : 0; /* look:mark */
@@ -390,7 +407,7 @@ static void worse(enum taken *all, enum taken one)
 		*all = one;
 }
 
-static int collect_topic(struct collector *c, uint64_t number, struct batch *b, enum taken *taken)
+static int topic_collect(struct collector *c, uint64_t number, struct batch *b, enum taken *taken)
 {
 	struct live_topic *t;
 	int r = live_topic(c->live, number, &t);
@@ -408,6 +425,7 @@ static int collect_topic(struct collector *c, uint64_t number, struct batch *b, 
 	}
 	if (r < 0) /* in memory; or damaged: it stays as it is in the store */
 		return r == SHMQ_ECORRUPT || r == SHMQ_ENOENT ? 0 : r;
+	c->live->pinned = t; /* while what it settles is looked at */
 	r = topic_tell(c, t, b);
 	for (unsigned p = 0; p < t->t.options.partitions && r == 0; p++) {
 		enum taken one = TAKEN_ALL;
@@ -430,6 +448,14 @@ static int collect_topic(struct collector *c, uint64_t number, struct batch *b, 
 		g->returns.log = LOG_NONE;
 		worse(taken, one);
 	}
+	return r;
+}
+
+static int collect_topic(struct collector *c, uint64_t number, struct batch *b, enum taken *taken)
+{
+	int r = topic_collect(c, number, b, taken);
+
+	c->live->pinned = NULL;
 	return r;
 }
 
@@ -485,7 +511,6 @@ void collect_rewind(struct collector *c)
 		topic_mark(c->live->q->broker, &c->live->q->broker->acked, c->marked[k]);
 	c->round = 0;
 	c->acks.used = c->barriers.used = 0;
-	c->numbers_seen = UINT64_MAX;
 	if (known_fill(c) == 0)
 		for (size_t k = 0; k < c->known_count; k++)
 			if (pending_add(c, c->known[k]) < 0)

@@ -25,9 +25,10 @@ struct collector {
 	uint64_t *pending; /* topics that may have frames that are not collected */
 	size_t pending_count, pending_capacity;
 	uint64_t pending_bits[TOPIC_BITS / 64]; /* set: one of that bit is among them */
-	uint64_t numbers_seen; /* topic numbers given out when the registry was last looked through */
+	uint64_t numbers_seen; /* topic numbers given out, when last looked at */
 	uint64_t numbers_ns;   /* when there were others: their makers may take a while to enter them */
-	uint64_t *known;       /* numbers of all topics then, by bit */
+	uint64_t *known;       /* numbers of all topics when the registry was last looked through, by bit */
+	uint64_t known_to;     /* among them is every topic up to this number */
 	size_t known_count, known_capacity;
 	uint64_t reserved;     /* numbers that a record says may have been given out */
 

@@ -3,6 +3,7 @@
 #include "image.h"
 
 #include "image_parts.h"
+#include "numbered.h"
 #include "store_read.h"
 
 #include <stdlib.h>
@@ -10,26 +11,16 @@
 
 /* ---- finding ------------------------------------------------------------------------ */
 
-static size_t topic_place(const struct image *i, uint64_t number)
+static size_t topic_place(struct image *i, uint64_t number)
 {
-	size_t low = 0, high = i->topic_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (i->topics[middle]->number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return numbered_place(i->topics, i->topic_count, number, &i->found);
 }
 
-struct image_topic *image_topic(const struct image *i, uint64_t number)
+struct image_topic *image_topic(struct image *i, uint64_t number)
 {
 	size_t at = topic_place(i, number);
 
-	return at < i->topic_count && i->topics[at]->number == number ? i->topics[at] : NULL;
+	return numbered_is(i->topics, i->topic_count, number, at) ? i->topics[at] : NULL;
 }
 
 struct image_group *image_group(const struct image_topic *t, uint32_t number)
@@ -40,7 +31,7 @@ struct image_group *image_group(const struct image_topic *t, uint32_t number)
 	return NULL;
 }
 
-struct image_log *image_log(const struct image *i, struct log_id id)
+struct image_log *image_log(struct image *i, struct log_id id)
 {
 	struct image_topic *t = image_topic(i, id.topic);
 	struct image_group *g;
@@ -155,7 +146,7 @@ static void topic_end(struct image *i, uint64_t number)
 	size_t at = topic_place(i, number);
 	struct image_topic *t;
 
-	if (at >= i->topic_count || i->topics[at]->number != number)
+	if (!numbered_is(i->topics, i->topic_count, number, at))
 		return;
 	t = i->topics[at];
 	if (i->ends != NULL)
@@ -256,7 +247,7 @@ static int apply_spans(struct image_topic *t, const struct record *r, const void
 /* ---- frames ------------------------------------------------------------------------- */
 
 /* Linking this frame was acking that message. */
-static int apply_settles(const struct image *i, const struct frame *f)
+static int apply_settles(struct image *i, const struct frame *f)
 {
 	struct meta_settles m;
 	struct columns c;
@@ -280,7 +271,7 @@ static int apply_settles(const struct image *i, const struct frame *f)
 }
 
 /* The frames of a run: the last one says where the log ends now. */
-static int apply_frames(const struct image *i, struct image_log *l, const struct record *r, const unsigned char *data,
+static int apply_frames(struct image *i, struct image_log *l, const struct record *r, const unsigned char *data,
                         uint64_t *first_ns)
 {
 	uint32_t at = 0;

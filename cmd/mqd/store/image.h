@@ -33,7 +33,7 @@ struct image_group {
 };
 
 struct image_topic {
-	uint64_t number;
+	uint64_t number; /* first: numbered.h */
 	struct record_topic r;
 	struct image_log *logs; /* by partition */
 	struct image_group **groups;
@@ -43,7 +43,7 @@ struct image_topic {
 
 struct image {
 	struct image_topic **topics; /* by number, ascending */
-	size_t topic_count, topic_capacity;
+	size_t topic_count, topic_capacity, found;
 	uint64_t numbers; /* topic numbers up to this one may have been given out */
 	uint64_t commit;  /* the newest one that is in it */
 	uint64_t segment; /* where that one stands */
@@ -55,10 +55,10 @@ struct image {
 
 void image_free(struct image *i);
 
-struct image_topic *image_topic(const struct image *i, uint64_t number);
+struct image_topic *image_topic(struct image *i, uint64_t number);
 struct image_group *image_group(const struct image_topic *t, uint32_t number);
 /* NULL: there is no such log. */
-struct image_log *image_log(const struct image *i, struct log_id id);
+struct image_log *image_log(struct image *i, struct log_id id);
 
 /* Applies a commit that stands at byte `at` of a segment; its hashes were checked. 0, SHMQ_ECORRUPT: a record
  * contradicts its commit, or SHMQ_ENOMEM. */

@@ -62,7 +62,8 @@ struct io_ops {
 	int (*space)(struct io *io, uint64_t *free_bytes, uint64_t *all_bytes);
 
 	/* These do not block, where that can be had. The bytes stay as they are until the operation is reaped.
-	   durable: completes only when the bytes would survive a power loss. A sync covers the writes that were
+	   durable: completes only when the bytes would survive a power loss; with nothing else in flight it may block,
+	   as a call that waits costs less than one that tells, and one that asks. A sync covers the writes that were
 	   reaped before it was submitted. Several may be in flight, and complete in any order. */
 	int (*submit_write)(struct io *io, int file, const void *from, size_t bytes, uint64_t at, bool durable,
 	                    uint64_t tag);

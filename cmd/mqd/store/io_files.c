@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 int files_begin(struct io_files *f, int dirfd, const struct io_ops *ops)
@@ -148,4 +149,44 @@ int files_sync(struct io *io, int file)
 
 	UNINTERRUPTED(r, fdatasync(files_fd(io, file)));
 	return r < 0 ? -errno : 0;
+}
+
+/* ---- one call ---- */
+
+int64_t files_write_once(struct io *io, int file, const void *from, size_t bytes, uint64_t at)
+{
+	ssize_t n;
+
+	UNINTERRUPTED(n, pwrite(files_fd(io, file), from, bytes, (off_t)at));
+	return n < 0 ? -errno : n;
+}
+
+/* EPERM: what a filter of system calls says that does not know pwritev2(). */
+static bool refused(int64_t r)
+{
+	return r == -EOPNOTSUPP || r == -ENOSYS || r == -EPERM;
+}
+
+static int64_t write_dsync(int fd, const void *from, size_t bytes, uint64_t at)
+{
+	struct iovec v = {.iov_base = (void *)(uintptr_t)from, .iov_len = bytes};
+	ssize_t n;
+
+	UNINTERRUPTED(n, pwritev2(fd, &v, 1, (off_t)at, RWF_DSYNC));
+	return n < 0 ? -errno : n;
+}
+
+/* One call where that can be had: the device is then told to write through, and has nothing else to flush. */
+int64_t files_write_durable(struct io *io, int file, const void *from, size_t bytes, uint64_t at)
+{
+	struct io_files *f = (struct io_files *)io;
+	int64_t n = f->no_dsync ? -EOPNOTSUPP : write_dsync(files_fd(io, file), from, bytes, at);
+	int r;
+
+	if (!refused(n))
+		return n;
+	n = files_write_once(io, file, from, bytes, at);
+	f->no_dsync = f->no_dsync || n >= 0;
+	r = n < 0 ? 0 : files_sync(io, file);
+	return r < 0 ? r : n;
 }

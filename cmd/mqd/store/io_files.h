@@ -19,6 +19,7 @@ struct io_files {
 	struct io io; /* first: it is what callers hold */
 	int dir;
 	bool no_direct; /* IO_DIRECT is not heeded any more: see files_refuse_direct() */
+	bool no_dsync;  /* the kernel, the filesystem or a filter refuses RWF_DSYNC */
 	struct open_file *open; /* by number; the lowest free one is given, as the kernel does */
 	int room;
 };
@@ -53,6 +54,11 @@ int files_allocate(struct io *io, int file, uint64_t bytes); /* io_allocate.c */
 int64_t files_read(struct io *io, int file, void *to, size_t bytes, uint64_t at);
 int64_t files_write(struct io *io, int file, const void *from, size_t bytes, uint64_t at);
 int files_sync(struct io *io, int file);
+
+/* One call: what is written of it, or -errno. A durable one would survive a power loss when it returns. */
+int64_t files_write_once(struct io *io, int file, const void *from, size_t bytes, uint64_t at);
+int64_t files_write_durable(struct io *io, int file, const void *from, size_t bytes, uint64_t at);
+
 int files_rename(struct io *io, const char *from, const char *to); /* io_dir.c, and so are these */
 int files_remove(struct io *io, const char *name);
 int files_sync_dir(struct io *io);

@@ -6,12 +6,9 @@
 #include "io_files.h"
 
 #include <stdlib.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 struct sync_disk {
 	struct io_files files; /* first */
-	bool no_dsync;         /* the kernel, the filesystem or a filter refuses RWF_DSYNC */
 	unsigned first, n;     /* of done[], a ring */
 	struct io_done done[IO_DEPTH];
 };
@@ -22,44 +19,6 @@ static int keep(struct sync_disk *s, uint64_t tag, int64_t result)
 	return 0;
 }
 
-static int64_t write_once(int fd, const void *from, size_t bytes, uint64_t at)
-{
-	ssize_t n;
-
-	UNINTERRUPTED(n, pwrite(fd, from, bytes, (off_t)at));
-	return n < 0 ? -errno : n;
-}
-
-/* EPERM: what a filter of system calls says that does not know pwritev2(). */
-static bool refused(int64_t r)
-{
-	return r == -EOPNOTSUPP || r == -ENOSYS || r == -EPERM;
-}
-
-static int64_t write_dsync(int fd, const void *from, size_t bytes, uint64_t at)
-{
-	struct iovec v = {.iov_base = (void *)from, .iov_len = bytes};
-	ssize_t n;
-
-	UNINTERRUPTED(n, pwritev2(fd, &v, 1, (off_t)at, RWF_DSYNC));
-	return n < 0 ? -errno : n;
-}
-
-/* One call where that can be had: the device is then told to write through, and has nothing else to flush. */
-static int64_t write_durable(struct sync_disk *s, int file, const void *from, size_t bytes, uint64_t at)
-{
-	int fd = files_fd(&s->files.io, file);
-	int64_t n = s->no_dsync ? -EOPNOTSUPP : write_dsync(fd, from, bytes, at);
-	int r;
-
-	if (!refused(n))
-		return n;
-	n = write_once(fd, from, bytes, at);
-	s->no_dsync = s->no_dsync || n >= 0;
-	r = n < 0 ? 0 : files_sync(&s->files.io, file);
-	return r < 0 ? r : n;
-}
-
 static int sync_submit_write(struct io *io, int file, const void *from, size_t bytes, uint64_t at, bool durable,
                              uint64_t tag)
 {
@@ -67,8 +26,8 @@ static int sync_submit_write(struct io *io, int file, const void *from, size_t b
 
 	if (s->n == IO_DEPTH)
 		return -EBUSY;
-	return keep(s, tag, durable ? write_durable(s, file, from, bytes, at)
-	                            : write_once(files_fd(io, file), from, bytes, at));
+	return keep(s, tag, durable ? files_write_durable(io, file, from, bytes, at)
+	                            : files_write_once(io, file, from, bytes, at));
 }
 
 static int sync_submit_sync(struct io *io, int file, uint64_t tag)

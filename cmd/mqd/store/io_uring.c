@@ -6,6 +6,9 @@
  * else for long, and the disk works meanwhile. That costs 3 us of a CPU for each; with all that may be in flight, and
  * 4 KiB each, a call for all of them would make a tenth more writes; with one, or with four of 1 MiB, no more.
  * Registered files made none more, and registered buffers would have to be the caller's.
+ *
+ * A durable write alone is a plain call: through the ring it took 3 to 8 us more of 80, and with 64 publishers that wait
+ * for the disk twice as long, as what they said in the meantime made a commit of its own.
  */
 #include "io_files.h"
 
@@ -16,13 +19,15 @@ struct uring {
 	struct io_files files; /* first */
 	struct io_uring ring;
 	unsigned in_flight; /* submitted, not reaped */
+	bool kept;          /* one was done at once, and is not reaped: */
+	struct io_done done;
 };
 
 /* ---- submitting ---- */
 
 static struct io_uring_sqe *next_entry(struct uring *u)
 {
-	return u->in_flight < IO_DEPTH ? io_uring_get_sqe(&u->ring) : NULL;
+	return u->in_flight + u->kept < IO_DEPTH ? io_uring_get_sqe(&u->ring) : NULL;
 }
 
 /* The entry that the kernel did not take: the next call would submit it after all, when its bytes are somebody else's.
@@ -51,8 +56,14 @@ static int uring_submit_write(struct io *io, int file, const void *from, size_t 
                               uint64_t tag)
 {
 	struct uring *u = (struct uring *)io;
-	struct io_uring_sqe *sqe = next_entry(u);
+	struct io_uring_sqe *sqe;
 
+	if (durable && u->in_flight == 0 && !u->kept) {
+		u->done = (struct io_done){.tag = tag, .result = files_write_durable(io, file, from, bytes, at)};
+		u->kept = true;
+		return 0;
+	}
+	sqe = next_entry(u);
 	if (sqe == NULL)
 		return -EBUSY;
 	/* A write may be short: of what does not fit, as much as fits. */
@@ -87,7 +98,14 @@ static int uring_reap(struct io *io, struct io_done *done, unsigned max, bool wa
 	struct uring *u = (struct uring *)io;
 	struct io_uring_cqe *cqe[IO_DEPTH];
 	unsigned n;
-	int r = wait && max > 0 && u->in_flight > 0 ? wait_for_one(u) : 0;
+	int r;
+
+	if (u->kept && max > 0) {
+		u->kept = false;
+		done[0] = u->done;
+		return 1;
+	}
+	r = wait && max > 0 && u->in_flight > 0 ? wait_for_one(u) : 0;
 
 	if (r < 0)
 		return r;

@@ -2,32 +2,23 @@
 /* live.c - topics in shared memory as mqd sees them. */
 #include "live.h"
 
+#include "numbered.h"
 #include "registry.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static size_t place(const struct live *v, uint64_t number)
+static size_t place(struct live *v, uint64_t number)
 {
-	size_t low = 0, high = v->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (v->topics[middle]->number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return numbered_place(v->topics, v->count, number, &v->found);
 }
 
-struct live_topic *live_find(const struct live *v, uint64_t number)
+struct live_topic *live_find(struct live *v, uint64_t number)
 {
 	size_t at = place(v, number);
 
-	return at < v->count && v->topics[at]->number == number ? v->topics[at] : NULL;
+	return numbered_is(v->topics, v->count, number, at) ? v->topics[at] : NULL;
 }
 
 /* Where a log is to be collected from: behind what is durable. */
@@ -47,8 +38,8 @@ static void topic_rewind(struct live *v, struct live_topic *t)
 
 	t->told = it != NULL;
 	t->ended = false;
-	for (unsigned p = 0; p < t->t.options.partitions; p++) {
-		struct log_base base = durable_base(&t->durable, p);
+	for (unsigned p = 0; p < t->partitions; p++) {
+		struct log_base base = durable_base(&t->t.durable_map, p);
 
 		log_rewind(&t->logs[p], it != NULL ? &it->logs[p] : NULL, &base);
 	}
@@ -63,13 +54,7 @@ static void topic_rewind(struct live *v, struct live_topic *t)
 	}
 }
 
-void live_rewind(struct live *v)
-{
-	for (size_t k = 0; k < v->count; k++)
-		topic_rewind(v, v->topics[k]);
-}
-
-/* ---- topics ------------------------------------------------------------------------- */
+/* ---- maps and descriptors ----------------------------------------------------------- */
 
 /* Descriptors are needed to make pages; what is only read is mapped for good. */
 static void fd_drop(struct map *m)
@@ -79,47 +64,180 @@ static void fd_drop(struct map *m)
 	m->fd = -1;
 }
 
-static int topic_open_live(struct live *v, uint64_t number, struct live_topic *t)
+static struct live_use use_of(const struct live_topic *t)
 {
-	int r = topic_open_number(v->q, number, &t->t);
+	/* topic, bell, durable; a group: itself, windows, return log, durable twice */
+	return (struct live_use){.maps = 3 + t->partitions + 5 * t->group_count, .fds = t->group_count > 0};
+}
 
-	t->number = number;
-	t->durable = MAP_NONE;
-	if (r == 0 && !topic_on_disk(&t->t)) {
-		topic_close(&t->t);
+static void use_add(struct live *v, struct live_use u)
+{
+	v->use.maps += u.maps;
+	v->use.fds += u.fds;
+}
+
+static void use_sub(struct live *v, struct live_use u)
+{
+	v->use.maps -= u.maps;
+	v->use.fds -= u.fds;
+}
+
+static bool use_fits(const struct live *v)
+{
+	return v->use.maps <= v->most.maps && v->use.fds <= v->most.fds;
+}
+
+static void used_never(struct live *v, struct live_topic *t)
+{
+	*(t->older != NULL ? &t->older->newer : &v->oldest) = t->newer;
+	*(t->newer != NULL ? &t->newer->older : &v->newest) = t->older;
+	t->older = t->newer = NULL;
+}
+
+static void used_last(struct live *v, struct live_topic *t)
+{
+	t->older = v->newest;
+	*(v->newest != NULL ? &v->newest->newer : &v->oldest) = t;
+	v->newest = t;
+}
+
+static void used_now(struct live *v, struct live_topic *t)
+{
+	if (v->newest == t)
+		return;
+	used_never(v, t);
+	used_last(v, t);
+}
+
+static void group_close_live(struct live_group *g)
+{
+	log_close(&g->returns.log);
+	map_close(&g->g.map);
+	map_close(&g->g.windows_map);
+	map_close(&g->g.durable_map);
+	log_close(&g->g.returns);
+	map_close(&g->durable);
+	free(g);
+}
+
+static void park(struct live *v, struct live_topic *t)
+{
+	use_sub(v, use_of(t));
+	for (size_t k = 0; k < t->group_count; k++)
+		group_close_live(t->groups[k]);
+	t->group_count = 0;
+	for (unsigned p = 0; p < t->partitions; p++)
+		log_close(&t->logs[p].log);
+	topic_close(&t->t);
+	used_never(v, t);
+	t->mapped = false;
+}
+
+#define PARK_LOOKS 64u /* at most so many topics are looked at for each that is mapped */
+
+/* Groups are not parked: what is in flight of their return logs is known here only. */
+static void park_some(struct live *v)
+{
+	struct live_topic *t = v->oldest;
+
+	for (unsigned looks = 0; t != NULL && !use_fits(v) && looks < PARK_LOOKS; looks++) {
+		struct live_topic *newer = t->newer;
+
+		if (t->group_count == 0 && t != v->pinned && t != v->newest)
+			park(v, t);
+		t = newer;
+	}
+}
+
+/* ---- topics ------------------------------------------------------------------------- */
+
+static void forget(struct live *v, struct live_topic *t)
+{
+	size_t at = place(v, t->number);
+
+	if (t->mapped)
+		park(v, t);
+	free(t->groups);
+	free(t->logs);
+	free(t);
+	v->count--;
+	memmove(&v->topics[at], &v->topics[at + 1], (v->count - at) * sizeof *v->topics);
+}
+
+void live_rewind(struct live *v)
+{
+	for (size_t k = v->count; k-- > 0;)
+		if (v->topics[k]->mapped)
+			topic_rewind(v, v->topics[k]);
+		else
+			forget(v, v->topics[k]);
+}
+
+/* The directory, for a moment: it stays open only while the topic has groups, which look for new files there. */
+static int dir_open(struct live_topic *t)
+{
+	shmq *q = t->t.q;
+	int fd = t->t.dirfd >= 0 ? t->t.dirfd : topic_dir_open(&q->error, q, t->number);
+
+	if (fd < 0)
+		return fd;
+	t->t.dirfd = fd;
+	return 0;
+}
+
+static void dir_close(struct live_topic *t)
+{
+	if (t->group_count > 0 || t->t.dirfd < 0)
+		return;
+	close(t->t.dirfd);
+	t->t.dirfd = -1;
+}
+
+static int topic_map(struct live *v, struct live_topic *t)
+{
+	struct topic *o = &t->t;
+	int r = topic_open_number(v->q, t->number, o);
+
+	if (r == 0 && !topic_on_disk(o))
 		r = SHMQ_ENOENT;
+	if (r == 0 && t->logs != NULL && t->partitions != o->options.partitions)
+		r = fail(&v->q->error, SHMQ_ECORRUPT, "topic %s: its partitions have changed", o->name);
+	if (r == 0) { /* instead of the one that can only be read */
+		map_close(&o->durable_map);
+		r = durable_open(&v->q->error, o->dirfd, t->number, 0, o->options.partitions, true, &o->durable_map);
 	}
-	if (r < 0)
-		return r;
-	t->logs = calloc(t->t.options.partitions, sizeof *t->logs);
-	for (unsigned p = 0; t->logs != NULL && p < t->t.options.partitions; p++)
-		t->logs[p].log = LOG_NONE;
-	r = t->logs == NULL ? fail(&v->q->error, SHMQ_ENOMEM, "no private memory")
-	                    : durable_open(&v->q->error, t->t.dirfd, number, 0, t->t.options.partitions, true, &t->durable);
 	if (r < 0) {
-		free(t->logs);
-		topic_close(&t->t);
-		return r;
+		topic_close(o);
+		return r == SHMQ_ENOMEM ? SHMQ_ESYSTEM : r; /* as many maps as there may be: no end of mqd */
 	}
-	fd_drop(&t->t.durable_map);
-	fd_drop(&t->t.bell_map);
+	fd_drop(&o->durable_map);
+	fd_drop(&o->bell_map);
+	t->mapped = true;
+	t->partitions = o->options.partitions;
+	used_last(v, t);
+	use_add(v, use_of(t));
+	park_some(v);
+	return 0;
+}
+
+/* What is known of a topic that was not looked at before. */
+static int topic_begin(struct live *v, struct live_topic *t)
+{
+	t->logs = calloc(t->partitions, sizeof *t->logs);
+	if (t->logs == NULL)
+		return fail(&v->q->error, SHMQ_ENOMEM, "no private memory");
+	for (unsigned p = 0; p < t->partitions; p++)
+		t->logs[p].log = LOG_NONE;
 	topic_rewind(v, t);
 	return 0;
 }
 
-int live_topic(struct live *v, uint64_t number, struct live_topic **out)
+static int topic_add(struct live *v, uint64_t number, struct live_topic **out)
 {
-	struct live_topic *t = live_find(v, number);
+	struct live_topic *t;
 	size_t at;
 	int r;
 
-	*out = t;
-	if (t != NULL && topic_live(&t->t)) {
-		t->used = ++v->clock;
-		return 0;
-	}
-	if (t != NULL)
-		return SHMQ_ENOENT;
 	if (v->count == v->capacity) {
 		size_t more = v->capacity == 0 ? 64 : 2 * v->capacity;
 		struct live_topic **grown = realloc(v->topics, more * sizeof *grown);
@@ -132,7 +250,8 @@ int live_topic(struct live *v, uint64_t number, struct live_topic **out)
 	t = calloc(1, sizeof *t);
 	if (t == NULL)
 		return fail(&v->q->error, SHMQ_ENOMEM, "no private memory");
-	r = topic_open_live(v, number, t);
+	t->number = number;
+	r = topic_map(v, t);
 	if (r < 0) {
 		free(t);
 		return r;
@@ -141,8 +260,33 @@ int live_topic(struct live *v, uint64_t number, struct live_topic **out)
 	memmove(&v->topics[at + 1], &v->topics[at], (v->count - at) * sizeof *v->topics);
 	v->topics[at] = t;
 	v->count++;
-	t->used = ++v->clock;
+	r = topic_begin(v, t);
+	if (r < 0) {
+		t->partitions = 0; /* it has no logs */
+		forget(v, t);
+		return r;
+	}
 	*out = t;
+	return 0;
+}
+
+int live_topic(struct live *v, uint64_t number, struct live_topic **out)
+{
+	struct live_topic *t = live_find(v, number);
+	int r = 0;
+
+	*out = NULL;
+	if (t == NULL)
+		r = topic_add(v, number, &t);
+	else if (!t->mapped)
+		r = topic_map(v, t);
+	if (r < 0)
+		return r;
+	*out = t;
+	if (!topic_live(&t->t))
+		return SHMQ_ENOENT;
+	used_now(v, t);
+	dir_close(t);
 	return 0;
 }
 
@@ -163,55 +307,39 @@ int live_log_open(struct live_topic *t, unsigned partition)
 		return 0;
 	if (!topic_log_made(&t->t, partition))
 		return SHMQ_EMPTY;
-	r = topic_log_open(&t->t, partition, false, &l->log);
+	r = dir_open(t);
+	if (r == 0)
+		r = topic_log_open(&t->t, partition, false, &l->log);
 	if (r == 0)
 		fd_drop(&l->log.map);
-	return r;
+	dir_close(t);
+	return r == SHMQ_ENOMEM ? SHMQ_ESYSTEM : r;
 }
 
-static void group_close_live(struct live_group *g)
+#define RECORDS_MOST 100000u /* of topics that are parked */
+
+void live_tidy(struct live *v)
 {
-	log_close(&g->returns.log);
-	map_close(&g->g.map);
-	map_close(&g->g.windows_map);
-	map_close(&g->g.durable_map);
-	log_close(&g->g.returns);
-	map_close(&g->durable);
-	free(g);
+	while (!use_fits(v) && v->oldest != NULL)
+		forget(v, v->oldest);
+	for (size_t k = v->count; k-- > 0 && v->count > RECORDS_MOST;)
+		if (!v->topics[k]->mapped)
+			forget(v, v->topics[k]);
 }
 
-void live_close(struct live *v, struct live_topic *t)
+#define REST_AT_A_TIME 64u /* a few milliseconds */
+
+bool live_rest(struct live *v, size_t most)
 {
-	size_t at = place(v, t->number);
-
-	for (size_t k = 0; k < t->group_count; k++)
-		group_close_live(t->groups[k]);
-	free(t->groups);
-	for (unsigned p = 0; p < t->t.options.partitions; p++)
-		log_close(&t->logs[p].log);
-	free(t->logs);
-	map_close(&t->durable);
-	topic_close(&t->t);
-	free(t);
-	v->count--;
-	memmove(&v->topics[at], &v->topics[at + 1], (v->count - at) * sizeof *v->topics);
-}
-
-void live_tidy(struct live *v, size_t most)
-{
-	uint64_t before = v->clock - most / 2;
-
-	if (v->count <= most)
-		return;
-	for (size_t k = v->count; k-- > 0;)
-		if (v->topics[k]->used < before)
-			live_close(v, v->topics[k]);
+	for (unsigned n = 0; n < REST_AT_A_TIME && v->count > most; n++)
+		forget(v, v->oldest != NULL ? v->oldest : v->topics[v->count - 1]);
+	return v->count <= most;
 }
 
 void live_free(struct live *v)
 {
 	while (v->count > 0)
-		live_close(v, v->topics[v->count - 1]);
+		forget(v, v->topics[v->count - 1]);
 	free(v->topics);
 	*v = (struct live){0};
 }
@@ -248,6 +376,11 @@ static int group_open_live(struct live *v, struct live_topic *t, unsigned reader
 		return fail(&v->q->error, SHMQ_ENOMEM, "no private memory");
 	}
 	t->groups = grown;
+	r = dir_open(t);
+	if (r < 0) {
+		free(g);
+		return r;
+	}
 	g->number = number;
 	g->durable = MAP_NONE;
 	g->returns.log = LOG_NONE;
@@ -263,16 +396,17 @@ static int group_open_live(struct live *v, struct live_topic *t, unsigned reader
 		r = durable_open(&v->q->error, t->t.dirfd, t->number, number, 1, true, &g->durable);
 	if (r < 0) {
 		group_close_live(g);
-		return r;
+		return r == SHMQ_ENOMEM ? SHMQ_ESYSTEM : r;
 	}
 	live_group_fds(g);
+	fd_drop(&g->durable);
 	base = durable_base(&g->durable, 0);
 	log_rewind(&g->returns, ig != NULL ? &ig->returns : NULL, &base);
 	t->groups[t->group_count++] = g;
 	return 0;
 }
 
-int live_groups(struct live *v, struct live_topic *t)
+static int groups_look(struct live *v, struct live_topic *t)
 {
 	uint64_t used = load_seq(&t->t.bell->readers_used);
 
@@ -305,6 +439,18 @@ int live_groups(struct live *v, struct live_topic *t)
 	return 0;
 }
 
+int live_groups(struct live *v, struct live_topic *t)
+{
+	int r;
+
+	use_sub(v, use_of(t));
+	r = groups_look(v, t);
+	use_add(v, use_of(t));
+	dir_close(t);
+	park_some(v);
+	return r;
+}
+
 /* ---- showing ------------------------------------------------------------------------ */
 
 void live_log_of(const struct image_log *l, struct revive_log *out)
@@ -322,17 +468,25 @@ void live_log_of(const struct image_log *l, struct revive_log *out)
 	                           .has_frames = l->end_position > 0};
 }
 
-static int show_log(struct live *v, const struct map *m, unsigned partitions, unsigned partition, struct live_log *shown,
+/* Where a log ends is seen at once; its tables and gaps change with segments. */
+static int show_log(struct live_topic *t, struct map *m, uint32_t group, unsigned partition, struct live_log *shown,
                     const struct image_log *l)
 {
+	struct error *e = &t->t.q->error;
 	struct revive_log now;
 	int r = 0;
 
 	if (shown->shown != l->changed) {
 		live_log_of(l, &now);
-		r = durable_show(&v->q->error, m, partitions, partition, &now);
+		r = dir_open(t);
+		if (r == 0)
+			r = durable_fd(e, t->t.dirfd, group, m);
+		if (r == 0)
+			r = durable_show(e, m, group == 0 ? t->partitions : 1, partition, &now);
 		if (r == 0)
 			shown->shown = l->changed;
+		fd_drop(m);
+		dir_close(t);
 	}
 	if (r == 0)
 		durable_raise(m, partition, l->end_position, l->end_offset);
@@ -346,13 +500,15 @@ int live_show(struct live *v, const struct image_topic *it)
 
 	if (r < 0)
 		return r == SHMQ_ENOENT ? 0 : r;
-	for (unsigned p = 0; p < it->r.partitions && r == 0; p++)
-		r = show_log(v, &t->durable, it->r.partitions, p, &t->logs[p], &it->logs[p]);
+	if (it->group_count > t->group_count) /* it was not looked at since it was mapped; or one is over */
+		r = live_groups(v, t);
+	for (unsigned p = 0; p < t->partitions && p < it->r.partitions && r == 0; p++)
+		r = show_log(t, &t->t.durable_map, 0, p, &t->logs[p], &it->logs[p]);
 	for (size_t k = 0; k < it->group_count && r == 0; k++) {
 		struct live_group *g = live_group(t, it->groups[k]->number);
 
 		if (g != NULL)
-			r = show_log(v, &g->durable, 1, 0, &g->returns, &it->groups[k]->returns);
+			r = show_log(t, &g->durable, g->number, 0, &g->returns, &it->groups[k]->returns);
 	}
 	if (r == 0)
 		bell_ring(&t->t.bell->room);

@@ -46,6 +46,10 @@ int store_identify(struct error *e, struct io *io, struct store_file *out);
 /* Makes STORE/store in an empty directory, durable. segment_bytes: of its segments. */
 int store_make(struct error *e, struct io *io, uint64_t segment_bytes, struct store_file *out);
 
+/* While the store has no segments, its identity may be there and not be durable: the last sync of its making had failed.
+ * It is written once more then. 0 or an error. */
+int store_make_sure(struct error *e, struct io *io, const struct store_file *s);
+
 /* Fills an empty image. durable: the newest commit that is known to have been durable, from memory that is there: what was
  * in flight behind it does not count; 0: not known.
  * 0, SHMQ_ESTALE: the store ends before that: an older one was put in its place; or an error. */

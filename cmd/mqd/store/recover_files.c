@@ -39,22 +39,15 @@ int store_identify(struct error *e, struct io *io, struct store_file *out)
 	return 0;
 }
 
-int store_make(struct error *e, struct io *io, uint64_t segment_bytes, struct store_file *out)
+/* Under a name of its own first: it is there as a whole, or not. */
+static int store_write(struct error *e, struct io *io, const struct store_file *s)
 {
 	int64_t n;
 	int file;
 
-	*out = (struct store_file){.magic = STORE_MAGIC,
-	                           .format = JOURNAL_FORMAT,
-	                           .segment_bytes = segment_bytes,
-	                           .made_ns = clock_ns(CLOCK_REALTIME)};
-	while (out->id == 0)
-		if (getrandom(&out->id, sizeof out->id, 0) != sizeof out->id)
-			out->id = clock_ns(CLOCK_REALTIME);
-	out->hash = bulk_hash(out, offsetof(struct store_file, hash));
 	io->ops->remove(io, "store.new"); /* of who died here before */
 	file = io->ops->open(io, "store.new", IO_CREATE);
-	n = file < 0 ? file : io_write_whole(io, file, out, sizeof *out, 0);
+	n = file < 0 ? file : io_write_whole(io, file, s, sizeof *s, 0);
 	if (n >= 0)
 		n = io->ops->sync(io, file);
 	if (file >= 0)
@@ -67,6 +60,38 @@ int store_make(struct error *e, struct io *io, uint64_t segment_bytes, struct st
 		return 0;
 	errno = (int)-n;
 	return fail_errno(e, "making the store");
+}
+
+int store_make(struct error *e, struct io *io, uint64_t segment_bytes, struct store_file *out)
+{
+	*out = (struct store_file){.magic = STORE_MAGIC,
+	                           .format = JOURNAL_FORMAT,
+	                           .segment_bytes = segment_bytes,
+	                           .made_ns = clock_ns(CLOCK_REALTIME)};
+	while (out->id == 0)
+		if (getrandom(&out->id, sizeof out->id, 0) != sizeof out->id)
+			out->id = clock_ns(CLOCK_REALTIME);
+	out->hash = bulk_hash(out, offsetof(struct store_file, hash));
+	return store_write(e, io, out);
+}
+
+static int is_built(void *context, const char *name)
+{
+	uint64_t sequence, salt;
+
+	(void)context;
+	return segment_parse(name, &sequence, &salt);
+}
+
+int store_make_sure(struct error *e, struct io *io, const struct store_file *s)
+{
+	int r = io->ops->list(io, is_built, NULL);
+
+	if (r < 0) {
+		errno = -r;
+		return fail_errno(e, "listing the store");
+	}
+	return r != 0 ? 0 : store_write(e, io, s);
 }
 
 /* ---- segments ----------------------------------------------------------------------- */

@@ -23,7 +23,7 @@
 #define SPIN_NS    60000u           /* behind a commit */
 #define PREPARE_NS (SECOND_NS / 20) /* nothing was written for so long: time to write zeros */
 #define RETRY_NS  SECOND_NS        /* until a full disk is tried again */
-#define LIVE_IDLE 32u              /* topics that stay open while nothing is to be done */
+#define LIVE_IDLE 32u              /* topics that stay mapped when nothing was to be done for LOOK_NS */
 #define LOOK_NS   (10u * (uint64_t)SECOND_NS) /* until an idle mqd looks whether its runtime directory is still there */
 
 void server_say(const struct server *s, enum say_level level, const char *format, ...)
@@ -246,8 +246,9 @@ static int idle(struct server *s)
 		return 0;
 	if (spin(s))
 		return 0;
-	if (s->collector.round == 0 && s->collector.pending_count == 0)
-		live_tidy(&s->live, LIVE_IDLE);
+	if (s->collector.round == 0 && s->collector.pending_count == 0 && now - s->carry_ns >= LOOK_NS &&
+	    !live_rest(&s->live, LIVE_IDLE))
+		return 0;
 	nap = nap_ns(s, now);
 	if (journal_unprepared(&s->journal) && nap > PREPARE_NS)
 		nap = PREPARE_NS;
@@ -291,7 +292,7 @@ int server_turn(struct server *s)
 		become_roomy(s);
 	if (r == 0 && !journal_busy(&s->journal)) {
 		if (!s->filled && s->collector.round == 0)
-			live_tidy(&s->live, s->live_most);
+			live_tidy(&s->live);
 		r = snapshot_take(s);
 		if (r == 0 && s->clean_more && !clean_busy(&s->cleaner)) {
 			s->clean_more = false;

@@ -50,7 +50,6 @@ struct server {
 	bool show_again;     /* readers of some topics could not be told: no memory */
 	bool clean_more;     /* a segment was cleaned: others may be left to clean */
 	bool filled;         /* the batch that is filled waits for room or for others */
-	size_t live_most;    /* topics that may be open at one time: as descriptors allow */
 	uint64_t troubled, troubled_ns; /* the topic that was complained of last */
 	bool full_said;      /* that the store is full */
 	bool unfinished;     /* it was told to stop, and could not write everything */

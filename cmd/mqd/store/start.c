@@ -139,7 +139,9 @@ static int identify(struct server *s)
 		            "store)",
 		            (unsigned long long)(s->o->limit >> 20),
 		            (unsigned long long)((r == 0 ? s->identity.segment_bytes : segment_size(s)) >> 20));
-	if (r == SHMQ_ENOENT)
+	if (r == 0)
+		r = store_make_sure(&s->error, s->io, &s->identity);
+	else if (r == SHMQ_ENOENT)
 		r = store_make(&s->error, s->io, segment_size(s), &s->identity);
 	return r;
 }
@@ -347,6 +349,23 @@ static int memory_join(struct server *s, bool alive)
 	return r;
 }
 
+#define MAPS_DEFAULT 65530u /* vm.max_map_count */
+#define MAPS_LEFT    4096u  /* for others, and for what a group opens before it is counted */
+#define FDS_LEFT     256u
+
+static size_t maps_most(void)
+{
+	unsigned long most = MAPS_DEFAULT;
+	FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
+
+	if (f != NULL) {
+		if (fscanf(f, "%lu", &most) != 1)
+			most = MAPS_DEFAULT;
+		fclose(f);
+	}
+	return most > 2 * MAPS_LEFT ? most - MAPS_LEFT : MAPS_LEFT;
+}
+
 static void limits_set(struct server *s)
 {
 	struct rlimit l = {.rlim_cur = 1024};
@@ -355,7 +374,8 @@ static void limits_set(struct server *s)
 		l.rlim_cur = l.rlim_max < 1u << 20 ? l.rlim_max : 1u << 20;
 		setrlimit(RLIMIT_NOFILE, &l);
 	}
-	s->live_most = l.rlim_cur < 512 ? 64 : ((size_t)l.rlim_cur - 256) / 2;
+	s->live.most.fds = l.rlim_cur > 2 * FDS_LEFT ? (size_t)l.rlim_cur - FDS_LEFT : FDS_LEFT / 4;
+	s->live.most.maps = maps_most();
 }
 
 static int open_runtime(struct server *s)

@@ -225,7 +225,11 @@ static int guarded(struct run *r, int (*step)(struct run *r))
 
 static int step_begin(struct run *r)
 {
-	return server_begin(&r->server, &r->options);
+	int result = server_begin(&r->server, &r->options);
+
+	if (r->plan.crowded) /* all others are parked, or forgotten, again and again */
+		r->server.live.most = (struct live_use){.maps = 8};
+	return result;
 }
 
 static int step_turn(struct run *r)

@@ -106,6 +106,7 @@ static struct plan plan_of(uint64_t seed)
 	p.big = p.big || p.full;
 	p.jumps = rng_one_in(&rng, 3);
 	p.late_ops = 8 + rng_below(&rng, 24);
+	p.crowded = rng_one_in(&rng, 3);
 	return p;
 }
 
@@ -122,10 +123,11 @@ __attribute__((noreturn)) static void run_one(uint64_t seed)
 	run.crash_rng = rng_part(seed, 2);
 	clock_salts = rng_part(seed, 3);
 	if (verbose)
-		printf("# seed %llu: steps %u gap %u images %u%s%s%s%s%s%s\n", (unsigned long long)seed, run.plan.steps,
+		printf("# seed %llu: steps %u gap %u images %u%s%s%s%s%s%s%s\n", (unsigned long long)seed, run.plan.steps,
 		       run.plan.gap, run.plan.images, run.plan.big ? " big" : "", run.plan.kills ? " kills" : "",
 		       run.plan.io_fails ? " io-fails" : "", run.plan.memory_fails ? " memory-fails" : "",
-		       run.plan.full ? " full" : "", run.plan.jumps ? " jumps" : "");
+		       run.plan.full ? " full" : "", run.plan.jumps ? " jumps" : "",
+		       run.plan.crowded ? " crowded" : "");
 	clock_run = &run;
 	life_first(&run);
 	for (unsigned i = 0; i < run.plan.steps; i++)

@@ -26,6 +26,7 @@ struct plan {
 	bool io_fails, memory_fails;
 	bool full;          /* the disk is small */
 	bool jumps;         /* clocks jump */
+	bool crowded;       /* hardly a topic may stay mapped */
 	unsigned late_ops;
 };
 
