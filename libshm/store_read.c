@@ -91,8 +91,10 @@ int stored_use(struct ask *a)
 {
 	struct stored *s = a->s;
 	bool open = s->segment.fd >= 0 && s->segment.sequence == s->entry.segment;
-	int r = open ? stored_refresh(a->e, s, a->p, a->durable)
-	             : stored_open(a->e, s, a->p, s->entry.segment, a->durable);
+	/* Behind the finding of the entry, before its runs are looked at: those were told before the table said so. */
+	uint64_t version = load_acquire(&a->d->line->version); /* stored pairs written */
+	int r = open ? stored_refresh(a->e, s, a->p, a->durable, version)
+	             : stored_open(a->e, s, a->p, s->entry.segment, a->durable, version);
 	uint64_t from = a->hole_from;
 
 	if (r == SHMQ_ECORRUPT) /* of all that it should have */

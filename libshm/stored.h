@@ -52,7 +52,8 @@ struct stored {
 	struct map live;        /* DIR/runs.S */
 	uint64_t looked;        /* entries of it, at all logs */
 	uint64_t end;           /* RUNS_COMMITS: of the commits; 0: not known */
-	uint64_t durable;       /* the durable position when the runs were looked at last */
+	uint64_t durable;       /* the durable position when the runs were looked at last, and */
+	uint64_t table_version; /* the version of the table then */
 	struct run_entry *runs; /* of this log, by position */
 	uint64_t run_count, run_capacity;
 	uint64_t run_hint;      /* the last one found */
@@ -73,10 +74,11 @@ struct stored {
 /* ---- stored_runs.c */
 
 /* Opens a segment, and learns where the log's frames are in it. 0, SHMQ_ENOENT, SHMQ_ECORRUPT, or an error. */
-int stored_open(struct error *e, struct stored *s, const struct store_place *p, uint64_t sequence, uint64_t durable);
+int stored_open(struct error *e, struct stored *s, const struct store_place *p, uint64_t sequence, uint64_t durable,
+                uint64_t version);
 
 /* Learns what has been written since. As stored_open(). */
-int stored_refresh(struct error *e, struct stored *s, const struct store_place *p, uint64_t durable);
+int stored_refresh(struct error *e, struct stored *s, const struct store_place *p, uint64_t durable, uint64_t version);
 
 /* Forgets the segment. */
 void stored_close(struct stored *s);

@@ -132,13 +132,15 @@ static int learn(struct error *e, struct stored *s, const struct store_place *p)
 	return learn_from_segment(e, s, p);
 }
 
-int stored_open(struct error *e, struct stored *s, const struct store_place *p, uint64_t sequence, uint64_t durable)
+int stored_open(struct error *e, struct stored *s, const struct store_place *p, uint64_t sequence, uint64_t durable,
+                uint64_t version)
 {
 	char name[64];
 	int r;
 
 	stored_close(s);
 	s->durable = durable;
+	s->table_version = version;
 	r = segment_name(e, p->storefd, sequence, name);
 	if (r == 0)
 		r = segment_open(e, p->storefd, name, p->id, &s->segment);
@@ -153,15 +155,17 @@ int stored_open(struct error *e, struct stored *s, const struct store_place *p, 
 	return r;
 }
 
-int stored_refresh(struct error *e, struct stored *s, const struct store_place *p, uint64_t durable)
+int stored_refresh(struct error *e, struct stored *s, const struct store_place *p, uint64_t durable, uint64_t version)
 {
-	if (durable == s->durable)
+	/* What was moved here from another segment is older: nothing more is durable, but the table was written anew. */
+	if (durable == s->durable && s->table_version == version)
 		return 0;
 	/* Also of a footer that was not there yet. And what an mqd that was killed has told is not all that it has written:
 	   the next one takes the name from its file before it says that more is durable. */
 	if (s->from == RUNS_COMMITS || (s->from == RUNS_MEMORY && !map_linked(&s->live)))
-		return stored_open(e, s, p, s->segment.sequence, durable);
+		return stored_open(e, s, p, s->segment.sequence, durable, version);
 	s->durable = durable;
+	s->table_version = version;
 	return s->from == RUNS_MEMORY ? look_live(e, s) : 0;
 }
 

@@ -107,6 +107,9 @@ void inode_change(struct sim *sim, uint32_t number, struct change c, enum state 
 void inode_sync(struct sim *sim, uint32_t number, uint64_t clock);
 /* A sync failed. */
 void inode_lose(struct sim *sim, uint32_t number);
+/* What was lost is on the disk or not, and a reader that goes past the page cache sees which. Unless something else of the
+ * file is open. */
+void inode_reveal(struct sim *sim, uint32_t number); /* image.c */
 
 /* ---- names --------------------------------------------------------------------------- */
 

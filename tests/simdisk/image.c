@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "disk.h"
+#include "op.h"
 
 struct draw {
 	enum sim_mode mode;
@@ -165,6 +165,42 @@ static struct inode *file_image(const struct draw *d, const struct sim *sim, uin
 	pages_share(&after->visible, &after->durable);
 	after->size = after->durable_size;
 	return after;
+}
+
+static bool is_lost_only(const struct sim *sim, uint32_t number)
+{
+	const struct inode *i = sim->inode[number];
+	bool any = false;
+
+	for (size_t n = 0; n < i->changes; n++) {
+		if (i->change[n].state == PENDING)
+			return false;
+		any = any || i->change[n].state == LOST;
+	}
+	for (unsigned n = 0; n < sim->flights; n++) {
+		if (sim->flight[n].inode == number)
+			return false;
+	}
+	for (unsigned n = 0; n < sim->lates; n++) {
+		if (sim->late[n].inode == number)
+			return false;
+	}
+	return any;
+}
+
+void inode_reveal(struct sim *sim, uint32_t number)
+{
+	struct draw d = {.mode = SIM_MIXED};
+	struct inode *after;
+
+	if (!is_lost_only(sim, number))
+		return;
+	d.seed = rng_u64(dice(sim));
+	d.odds = 1 + rng_below(dice(sim), 7);
+	after = file_image(&d, sim, number);
+	inode_drop(sim->inode[number]);
+	sim->inode[number] = after;
+	sim->changes++;
 }
 
 void sim_image(const struct sim *sim, uint64_t seed, enum sim_mode mode, struct sim *out)

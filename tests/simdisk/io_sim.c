@@ -132,6 +132,8 @@ static int64_t op_read(struct io *io, int file, void *to, size_t bytes, uint64_t
 		r = begin(sim, "read", CAN_EIO);
 	if (r != 0)
 		return r;
+	if (sim->handle[file].flags & IO_DIRECT)
+		inode_reveal(sim, sim->handle[file].inode);
 	i = sim->inode[sim->handle[file].inode];
 	if (at >= i->size)
 		return 0;

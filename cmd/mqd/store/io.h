@@ -28,7 +28,8 @@
 enum io_flags {
 	IO_CREATE = 1,    /* the file must not be there: -EEXIST */
 	IO_READ_ONLY = 2,
-	IO_DIRECT = 4,    /* past the page cache, where the filesystem knows it: else silently not */
+	IO_DIRECT = 4,    /* past the page cache, where the filesystem knows it: else reads drop from it what they read, as
+	                     after a failed write it says what the disk has not */
 };
 
 /* How an operation ended. */

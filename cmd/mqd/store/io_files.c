@@ -91,6 +91,7 @@ int files_open(struct io *io, const char *name, unsigned flags)
 		return -errno;
 	f->open[file].fd = fd;
 	f->open[file].direct = (flags & IO_DIRECT) && !f->no_direct && set_direct(fd);
+	f->open[file].drop = (flags & IO_DIRECT) && !f->open[file].direct;
 	return file;
 }
 
@@ -123,6 +124,8 @@ int64_t files_read(struct io *io, int file, void *to, size_t bytes, uint64_t at)
 {
 	ssize_t n;
 
+	if (open_file(io, file)->drop)
+		(void)posix_fadvise(files_fd(io, file), (off_t)at, (off_t)bytes, POSIX_FADV_DONTNEED); /* what is not dirty */
 	UNINTERRUPTED(n, pread(files_fd(io, file), to, bytes, (off_t)at));
 	return n < 0 ? -errno : n;
 }

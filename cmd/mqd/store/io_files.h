@@ -13,6 +13,7 @@
 struct open_file {
 	int fd;      /* -1: this number is free */
 	bool direct; /* past the page cache */
+	bool drop;   /* that was asked for, and is refused */
 };
 
 struct io_files {

@@ -145,7 +145,8 @@ static int replay_segment(struct replay *p)
 static int replay_one(struct replay *p)
 {
 	struct io *io = p->w.io;
-	int r, file = io->ops->open(io, p->s->name, p->out->sync ? 0 : IO_READ_ONLY);
+	/* Direct: what the page cache has of a write that failed is not on the disk. */
+	int r, file = io->ops->open(io, p->s->name, p->out->sync ? IO_DIRECT : IO_READ_ONLY);
 
 	if (file < 0)
 		return read_failed(p, file);

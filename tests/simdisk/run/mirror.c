@@ -116,6 +116,8 @@ static int64_t mirrored_read(struct io *io, int file, void *to, size_t bytes, ui
 	int64_t n;
 
 	UNDER(n, of(io)->under->ops->read(of(io)->under, file, to, bytes, at));
+	if (n > 0) /* past the page cache: others see it now, too */
+		put(of(io)->fd[file], to, (size_t)n, at);
 	return n;
 }
 
