@@ -151,9 +151,11 @@ $(B)/unit/group_races_test $(B)/unit/group_edges_test: UNIT_WRAP := \
         -Wl,--wrap=bell_sleep,--wrap=log_known_end,--wrap=ring_place,--wrap=ring_link_at,--wrap=realloc
 # Where somebody is killed, or stands still, in the middle of settling.
 $(B)/unit/settle_test: UNIT_WRAP := -Wl,--wrap=intent_write,--wrap=ring_link_at,--wrap=ring_linked
+# Where a message is done, and its settler has said so to nobody.
+$(B)/unit/store_acks_test: UNIT_WRAP := -Wl,--wrap=lane_count
 # A disk in memory, for what is tested with crashes.
 SIMDISK_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/simdisk/*.c))
-SIMDISK_TESTS := sim_test sim_walk_test store_flip_test
+SIMDISK_TESTS := sim_test sim_walk_test store_flip_test store_acks_test
 $(SIMDISK_OBJ) $(SIMDISK_TESTS:%=$(B)/tests/unit/%.o): BASE += -Itests/simdisk -Itests/fuzz -Icmd/mqd/store
 $(SIMDISK_TESTS:%=$(B)/unit/%): $(SIMDISK_OBJ)
 # The store on it: crashed at any operation.

@@ -31,6 +31,7 @@ struct sim_fault {
 	uint64_t at;
 	int error;     /* -EIO, -ENOSPC, SIM_SHORT: a write writes too little */
 	bool for_ever; /* from then on */
+	const char *doing; /* only this operation ("sync"); NULL: any */
 };
 
 struct inode;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* op.c - what operations on a simulated disk begin with: the count, the hook, faults, checks. */
+#include <string.h>
+
 #include "op.h"
 
 #include <errno.h>
@@ -28,7 +30,7 @@ static int planned(struct sim *sim, int can)
 		    (f->error == -ENOSPC && can & CAN_ENOSPC) ||
 		    (f->error == SIM_SHORT && can & CAN_SHORT);
 
-	if (f->at == 0 || sim->ops < f->at || !fits)
+	if (f->at == 0 || sim->ops < f->at || !fits || (f->doing != NULL && strcmp(f->doing, sim->doing) != 0))
 		return 0;
 	sim->faults++;
 	if (!f->for_ever)

@@ -287,11 +287,14 @@ static void fault_set(struct run *r)
 	                                   .for_ever = rng_one_in(&r->rng, 3)};
 	if (r->disk.fault.error == SIM_SHORT)
 		r->disk.fault.for_ever = false;
+	else if (rng_one_in(&r->rng, 3))
+		r->disk.fault.doing = "submit_sync";
 	r->faulty = true;
 	tally->faults++;
 	if (verbose)
-		printf("# fault at op %llu: %d%s\n", (unsigned long long)r->disk.fault.at, r->disk.fault.error,
-		       r->disk.fault.for_ever ? ", for ever" : "");
+		printf("# fault at op %llu: %d%s%s%s\n", (unsigned long long)r->disk.fault.at, r->disk.fault.error,
+		       r->disk.fault.for_ever ? ", for ever" : "", r->disk.fault.doing != NULL ? ", " : "",
+		       r->disk.fault.doing != NULL ? r->disk.fault.doing : "");
 }
 
 static void memory_set(struct run *r)
