@@ -126,7 +126,7 @@ static void park(struct live *v, struct live_topic *t)
 	for (size_t k = 0; k < t->group_count; k++)
 		group_close_live(t->groups[k]);
 	t->group_count = 0;
-	for (unsigned p = 0; p < t->partitions; p++)
+	for (unsigned p = 0; t->logs != NULL && p < t->partitions; p++)
 		log_close(&t->logs[p].log);
 	topic_close(&t->t);
 	used_never(v, t);
@@ -262,7 +262,6 @@ static int topic_add(struct live *v, uint64_t number, struct live_topic **out)
 	v->count++;
 	r = topic_begin(v, t);
 	if (r < 0) {
-		t->partitions = 0; /* it has no logs */
 		forget(v, t);
 		return r;
 	}
@@ -283,10 +282,10 @@ int live_topic(struct live *v, uint64_t number, struct live_topic **out)
 	if (r < 0)
 		return r;
 	*out = t;
+	dir_close(t);
 	if (!topic_live(&t->t))
 		return SHMQ_ENOENT;
 	used_now(v, t);
-	dir_close(t);
 	return 0;
 }
 
