@@ -68,6 +68,9 @@ void registry_tidy(shmq *q, uint64_t *numbers);
 /* Calls each() with every live number; stops when it returns non-zero and returns that. */
 int registry_each(shmq *q, int (*each)(void *context, uint64_t number), void *context);
 
+/* A fingerprint of all live words: another one when a name came, went, or stands for another number. */
+uint64_t registry_mark(shmq *q);
+
 /* Checksum of a topic file's immutable part. */
 uint64_t topic_file_hash(const struct topic_file *t);
 

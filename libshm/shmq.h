@@ -77,7 +77,7 @@ typedef struct shmq_sub shmq_sub;
 
 enum shmq_open_flags {
 	SHMQ_CREATE = 1,   /* make the runtime directory and the broker file when missing */
-	SHMQ_OBSERVE = 2,  /* no session: only the shmq_topic_info/list/at functions work */
+	SHMQ_OBSERVE = 2,  /* no session: only the shmq_topic_info/list/mark/at functions work */
 };
 
 struct shmq_open_options {
@@ -197,6 +197,12 @@ int shmq_topic_info(shmq *q, const char *name, struct shmq_topic_info *info);
  * non-zero; returns that, or 0, or a negative error. each must not call the library. */
 int shmq_topic_list(shmq *q, int (*each)(void *context, const char *name, uint64_t number),
                     void *context);
+
+/* *mark tells whether to list again: it is another number when a topic was made, deleted or repaired
+ * since. Take it before listing: what comes meanwhile then changes it. It looks at 65,536 words, some 50
+ * microseconds. Returns 0, SHMQ_GONE (the runtime directory was removed) or a negative error. Reads only;
+ * works with SHMQ_OBSERVE. Does not block. */
+int shmq_topic_mark(shmq *q, uint64_t *mark);
 
 /* 0 when the name can be a topic's: 1 .. SHMQ_NAME_MAX bytes of [A-Za-z0-9._-], not "." or
  * "..", not beginning with '-'. Else SHMQ_EINVAL. */

@@ -438,6 +438,17 @@ int shmq_topic_list(shmq *q, int (*each)(void *context, const char *name, uint64
 	return r < 0 ? r : registry_each(q, list_one, &l);
 }
 
+int shmq_topic_mark(shmq *q, uint64_t *mark)
+{
+	int r = broker_check(q, false);
+
+	if (r == 0 && !map_linked(&q->map))
+		r = fail(&q->error, SHMQ_GONE, "the runtime directory was removed");
+	if (r == 0)
+		*mark = registry_mark(q);
+	return r;
+}
+
 #define LOOKS 10000 /* some milliseconds */
 
 /* The oldest and the newest frame, as they stood at one time. */

@@ -616,6 +616,227 @@ writes_of() {
 	[ -z "$stderr" ]
 }
 
+# ---- patterns of topics ----
+
+# Its topics, each with a message that is its name.
+topics_with_names() {
+	local name
+
+	for name in "$@"; do mqpub -q -m "$name" "$name"; done
+}
+
+# What mqsub prints at once, in order, on one line.
+sorted() {
+	mqsub -q -e "$@" | LC_ALL=C sort | tr '\n' ' '
+}
+
+alive() {
+	! ended "$1"
+}
+
+@test "a pattern: * is a word, # the rest; what is named as well or matches twice is read once" {
+	topics_with_names orders orders.eu orders.us orders.eu.de other
+	[ "$(sorted 'orders.*')" = "orders.eu orders.us " ]
+	[ "$(sorted 'orders.#')" = "orders orders.eu orders.eu.de orders.us " ]
+	[ "$(sorted '*.eu.#')" = "orders.eu orders.eu.de " ]
+	[ "$(sorted '#')" = "orders orders.eu orders.eu.de orders.us other " ]
+	[ "$(sorted orders.eu 'orders.*')" = "orders.eu orders.us " ]
+	[ "$(sorted 'orders.*' orders.eu other)" = "orders.eu orders.us other " ]
+	[ "$(sorted 'orders.*' '#.eu' '*.us')" = "orders.eu orders.us " ]
+	run -0 --separate-stderr mqsub -e -c 1 -o -1 -J '*.*.de'
+	[ "$(jq -r .topic <<<"$output")" = orders.eu.de ]
+	[ -z "$stderr" ]
+}
+
+@test "a pattern that is none: 64, and only mqsub takes them" {
+	for pattern in 'a*' '##' 'x.*#' 'a.b#.c'; do
+		run -64 --separate-stderr mqsub -e "$pattern"
+		[[ $stderr == "mqsub: '$pattern' is not a pattern of topics: * and # stand for whole words"* ]]
+	done
+	for pattern in 'a/b.*' '*. ' "$(printf '%0250d' 0).*"; do
+		run -64 --separate-stderr mqsub -e "$pattern"
+		[[ $stderr == "mqsub: '$pattern' is not a pattern of topics: 1 to 249"* ]]
+	done
+	run -64 --separate-stderr mqpub -m x 'orders.*'
+	run -64 --separate-stderr mqd topic create '#'
+	[ ! -e "$MQ_DIR/t/1" ]
+}
+
+@test "a pattern that nothing matches: 69, and others stay unread; -W waits for a topic that matches" {
+	run -69 --separate-stderr mqsub 'orders.*'
+	[[ $stderr == "mqsub: no broker in $MQ_DIR: "* ]]
+	mqpub -q -m x other
+	run -69 --separate-stderr mqsub -e other 'orders.*'
+	[ "$stderr" = "mqsub: no topic matches 'orders.*' in $MQ_DIR: publish to one, create one ('mqd topic create'), or wait for one (-W)" ]
+	[ "$(mqd topic show -J other | jq .unread)" = true ]
+	run -75 --separate-stderr mqsub -W 50ms 'orders.*'
+	[ "$stderr" = "mqsub: a topic that matches 'orders.*' is still not there in $MQ_DIR after the wait that was asked for (-W)" ]
+	start_mqsub -W 30s -c 2 'orders.*'
+	poll_until 10 grep -q "waiting for a topic that matches 'orders.\*' in $MQ_DIR" "$ERR"
+	mqpub -q -m no orders
+	seq 2 | mqpub -q orders.eu
+	wait_for_end "$pid"
+	[ "$status" -eq 0 ]
+	[ "$(cat "$OUT")" = $'1\n2' ]
+}
+
+@test "a topic that appears and matches while mqsub sleeps is read from its first message on" {
+	seq 3 | mqpub -q o.old
+	start_mqsub -v -o end -f '%t %s\n' 'o.*'
+	poll_until 10 subscribed o.old
+	seq 3 | mqpub -q o.new
+	mqpub -q -m x other
+	poll_until 10 has_lines 3 "$OUT"
+	topics_with_names o.three o.four
+	poll_until 10 has_lines 5 "$OUT"
+	mqpub -q -m 4 o.new
+	mqpub -q -m 4 o.old
+	poll_until 10 has_lines 7 "$OUT"
+	kill -TERM "$pid"
+	wait_for_end "$pid"
+	[ "$status" -eq 143 ]
+	[ "$(grep -v ' o\.' "$OUT" | sort)" = $'o.new 1\no.new 2\no.new 3\no.new 4\no.old 4' ]
+	[ "$(grep ' o\.' "$OUT" | sort)" = $'o.four o.four\no.three o.three' ]
+	[ "$(grep -c "reading topic 'o\.[a-z]*' of $MQ_DIR" "$ERR")" -eq 4 ]
+}
+
+@test "a topic that appears while others are read without a pause is read, too" {
+	mqpub -q -m x o.old
+	start_mqsub -f '%t\n' 'o.*'
+	poll_until 10 has_lines 1 "$OUT"
+	yes | mqpub -q o.old 3>&- &
+	poll_until 10 has_lines 100000 "$OUT"
+	mqpub -q -m x o.new
+	poll_until 10 grep -q '^o.new$' "$OUT"
+	[ "$(grep -c '^o.new$' "$OUT")" -eq 1 ]
+	kill -TERM "$pid"
+	wait_for_end "$pid"
+	[ "$status" -eq 143 ]
+}
+
+@test "a topic of a pattern is deleted: one line, the others are read on; one that is named ends all: 69" {
+	topics_with_names o.a o.b
+	start_mqsub 'o.*'
+	poll_until 10 has_lines 2 "$OUT"
+	mqd topic delete -y o.a
+	poll_until 10 grep -q "^mqsub: topic 'o.a' was deleted: the others are read on" "$ERR"
+	mqpub -q -m again o.b
+	poll_until 10 has_lines 3 "$OUT"
+	mqd topic delete -y o.b
+	poll_until 10 has_lines 2 "$ERR"
+	seq 2 | mqpub -q o.a
+	poll_until 10 has_lines 5 "$OUT"
+	alive "$pid"
+	[ "$(tail -n 3 "$OUT")" = $'again\n1\n2' ]
+	[ "$(lines_of "$ERR")" -eq 2 ]
+	kill -TERM "$pid"
+	wait_for_end "$pid"
+	[ "$status" -eq 143 ]
+
+	start_mqsub -q o.a 'o.*'
+	poll_until 10 has_lines 2 "$OUT"
+	mqpub -q -m b o.b
+	poll_until 10 has_lines 3 "$OUT"
+	mqd topic delete -y o.b
+	mqpub -q -m c o.c
+	poll_until 10 has_lines 4 "$OUT"
+	[ ! -s "$ERR" ]
+	mqd topic delete -y o.a
+	wait_for_end "$pid"
+	[ "$status" -eq 69 ]
+	[[ $(cat "$ERR") == "mqsub: topic o.a was deleted"* ]]
+}
+
+@test "a topic of a pattern is deleted and made anew at once: the new one is read from its beginning" {
+	mqpub -q -m first o.a
+	start_mqsub -q 'o.*'
+	poll_until 10 has_lines 1 "$OUT"
+	for i in 2 3 4 5; do
+		mqd topic delete -y o.a
+		mqpub -q -m "$i" o.a
+		poll_until 10 has_lines "$i" "$OUT"
+	done
+	[ "$(cat "$OUT")" = $'first\n2\n3\n4\n5' ]
+}
+
+@test "the runtime directory is removed: 69, also when no topic of the pattern is left" {
+	mqpub -q -m x o.a
+	start_mqsub 'o.*'
+	poll_until 10 has_lines 1 "$OUT"
+	mqd topic delete -y o.a
+	poll_until 10 has_lines 1 "$ERR"
+	rm -r "$MQ_DIR"
+	wait_for_end "$pid"
+	[ "$status" -eq 69 ]
+	[[ $(tail -n 1 "$ERR") == *" removed "*"$MQ_DIR"* ]]
+}
+
+@test "-e and ranges with a pattern: the topics that were there at the start, and their ends" {
+	seq 10 | mqpub -q o.old
+	start_mqsub -e -R 10 'o.*'
+	poll_until 10 has_lines 1 "$OUT"
+	mqpub -q -m new o.new
+	mqd topic create o.empty
+	wait_for_end "$pid"
+	[ "$status" -eq 0 ]
+	[ "$(cat "$OUT")" = "$(seq 10)" ]
+	[ "$(sorted 'o.*')" = "1 10 2 3 4 5 6 7 8 9 new " ]
+	[ "$(mqsub -o 1:3 '*.old')" = $'2\n3' ]
+}
+
+@test "-W with a pattern: a topic that appears is no message" {
+	mqpub -q -m x o.a
+	run -75 --separate-stderr mqsub -W 1s 'o.*'
+	start_mqsub -W 2s 'o.*'
+	poll_until 10 has_lines 1 "$OUT"
+	mqd topic create o.b
+	poll_until 10 subscribed o.b
+	wait_for_end "$pid"
+	[ "$status" -eq 75 ]
+}
+
+@test "more topics match than one mqsub reads: 64 at the start, later a line, and a place that is free is taken" {
+	mapfile -t names < <(seq -f t.%g 129)
+	mqd topic create "${names[@]}"
+	run -64 --separate-stderr mqsub -e 't.*'
+	[ "$stderr" = "mqsub: 129 topics are named or match: one mqsub reads at most 128 at once, start several, with a narrower pattern each" ]
+	mqd topic delete -y t.128
+	mqd topic delete -y t.129
+	start_mqsub 't.*'
+	poll_until 10 subscribed t.99
+	mqpub -q -m a t.a
+	poll_until 10 has_lines 1 "$OUT"
+	kill -STOP "$pid" # so that it finds both at once
+	mqpub -q -m b t.b
+	mqpub -q -m c t.c
+	kill -CONT "$pid"
+	poll_until 10 grep -q "^mqsub: topic 't.b', which is new, is not read, nor are others" "$ERR"
+	mqpub -q -m 99 t.99
+	poll_until 10 has_lines 2 "$OUT"
+	[ "$(lines_of "$ERR")" -eq 1 ]
+	mqd topic delete -y t.5
+	poll_until 10 has_lines 3 "$OUT"
+	[ "$(cat "$OUT")" = $'a\n99\nb' ]
+	mqd topic delete -y t.6
+	poll_until 10 has_lines 4 "$OUT"
+	[ "$(tail -n 1 "$OUT")" = c ]
+}
+
+@test "a topic that appears and does not fit the options is told, once, and the others are read on" {
+	mqd topic create --partitions 2 o.a
+	start_mqsub -p 1 'o.*'
+	poll_until 10 subscribed o.a
+	mqpub -q -m b o.b
+	poll_until 10 grep -q "^mqsub: topic 'o.b', which is new, is not read: option '--partition': topic 'o.b' has no partition 1" "$ERR"
+	mqd topic create --partitions 2 o.c
+	mqpub -q -p 1 -m c o.c
+	poll_until 10 has_lines 1 "$OUT"
+	[ "$(cat "$OUT")" = c ]
+	[ "$(lines_of "$ERR")" -eq 1 ]
+	run -64 --separate-stderr mqsub -e -p 1 'o.*'
+	[[ $stderr == "mqsub: option '--partition': topic 'o.b' has no partition 1"* ]]
+}
+
 # ---- pace and writes ----
 
 @test "-R: not faster than asked" {

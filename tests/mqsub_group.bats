@@ -357,6 +357,197 @@ stands_in() { # FD BYTES
 	[ "$(cat "$OUT.2")" = "$(seq 500 | tr -d '\n')" ]
 }
 
+# ---- patterns of topics ----
+
+consumers_are() { # N GROUP TOPIC
+	[ "$(mqd group list -J "$3" | jq "select(.group == \"$2\").consumers")" = "$1" ]
+}
+
+given_out() { # N: lines of both outputs
+	[ "$(cat "$OUT.1" "$OUT.2" | wc -l)" -ge "$1" ]
+}
+
+@test "a pattern: the group of each topic; a new topic's is made at its beginning, and two consumers share it" {
+	mqpub -q -m 0 o.old
+	mqsub -g g -o end 'o.*' >"$OUT.1" 2>"$ERR.1" 3>&- &
+	poll_until 10 consumers_are 1 g o.old
+	mqsub -g g 'o.*' >"$OUT.2" 2>"$ERR.2" 3>&- &
+	poll_until 10 consumers_are 2 g o.old
+	seq 100 | mqpub -q o.new
+	poll_until 10 consumers_are 2 g o.new
+	poll_until 10 given_out 100
+	seq 101 2000 | mqpub -q -u o.new
+	poll_until 10 given_out 2000
+	sort -n "$OUT.1" "$OUT.2" | cmp - <(seq 2000)
+	poll_until 10 left_is g o.new ''
+	[ "$(cat "$ERR.1" "$ERR.2" | grep -c "created group 'g' of topic 'o.new'")" -eq 1 ]
+}
+
+@test "a pattern with -e, -c, -J and -A; one that nothing matches: 69; a group with other options: 78" {
+	seq 3 | mqpub -q o.a
+	seq 11 13 | mqpub -q o.b
+	mqpub -q -m x other
+	[ "$(mqsub -q -c 1 -g g o.a)" = 1 ]
+	[ "$(mqsub -q -e -g g 'o.*' o.a | sort -n | tr '\n' ' ')" = "2 3 11 12 13 " ]
+	[ "$(mqsub -q -e -A -J -g h '#.b' | jq -r '.topic + .payload' | tr '\n' ' ')" = "o.b11 o.b12 o.b13 " ]
+	[ -z "$(mqsub -q -e -g h 'o.b')" ]
+	run -69 --separate-stderr mqsub -g g 'p.*'
+	[[ $stderr == "mqsub: no topic matches 'p.*' in $MQ_DIR: "* ]]
+	run -75 --separate-stderr mqsub -W 50ms -g g 'p.*'
+	run -78 --separate-stderr mqsub -g g --retries 2 'o.*'
+	[[ $stderr == *"topic 'o.a': "*"mqd group alter"* ]]
+}
+
+@test "a new topic whose group has other options is told, and the others are read on" {
+	mqpub -q -m a o.a
+	start_mqsub -g g --retries 2 'o.*'
+	poll_until 10 has_lines 1 "$OUT"
+	# its group is there before the first one looks
+	kill -STOP "$pid"
+	mqpub -q -m c o.c
+	mqsub -q -c 1 -g g o.c >/dev/null
+	kill -CONT "$pid"
+	poll_until 10 grep -q "^mqsub: topic 'o.c', which is new, is not read: topic 'o.c': .*mqd group alter" "$ERR"
+	mqpub -q -m d o.d
+	poll_until 10 has_lines 2 "$OUT"
+	[ "$(cat "$OUT")" = $'a\nd' ]
+}
+
+@test "a pattern with commands: a new topic is noticed while all commands are busy, and done" {
+	mqpub -q -m wait o.a
+	export go=$BATS_TEST_TMPDIR/go
+	# shellcheck disable=SC2016
+	start_mqsub -q -g g 'o.*' -- sh -c '
+		v=$(cat)
+		[ "$v" != wait ] || until [ -e "$go" ]; do sleep 0.01; done
+		echo "$MQ_TOPIC $v"'
+	poll_until 10 consumers_are 1 g o.a
+	seq 3 | mqpub -q o.b
+	poll_until 10 consumers_are 1 g o.b
+	[ ! -s "$OUT" ]
+	touch "$go"
+	poll_until 10 has_lines 4 "$OUT"
+	[ "$(cat "$OUT")" = $'o.a wait\no.b 1\no.b 2\no.b 3' ]
+	poll_until 10 left_is g o.b ''
+}
+
+@test "a topic of a pattern is deleted while its message is worked on: the others go on" {
+	export go=$BATS_TEST_TMPDIR/go
+	mqpub -q -m wait o.a
+	mqpub -q -m b o.b
+	for kind in '' --worker '--into made' '-A -j 2'; do
+		rm -f "$go"
+		group=g${kind//[^a-z]/}
+		# shellcheck disable=SC2016,SC2086
+		start_mqsub -g "$group" $kind 'o.*' -- sh -c '
+			while read -r v || [ "$v" ]; do
+				echo "$v" >>"$go.$1"
+				[ "$v" != wait ] || until [ -e "$go" ]; do sleep 0.01; done
+				echo ack
+			done' sh "$group"
+		poll_until 10 grep -q wait "$go.$group"
+		mqd topic delete -y o.a
+		poll_until 10 grep -q "^mqsub: topic 'o.a' was deleted: the others are read on" "$ERR"
+		mqpub -q -m "c$group" o.c
+		poll_until 10 consumers_are 1 "$group" o.c # it has looked again since
+		touch "$go"
+		poll_until 10 left_is "$group" o.c ''
+		poll_until 10 left_is "$group" o.b ''
+		! ended "$pid"
+		kill -TERM "$pid"
+		wait_for_end "$pid"
+		[ "$status" -eq 143 ]
+		[ "$(grep -c 'was deleted' "$ERR")" -eq 1 ]
+		mqpub -q -m wait o.a
+		mqd topic delete -y o.c
+	done
+}
+
+@test "-e: of a topic of a pattern that is deleted nothing is left to do; of one that is named it is 69" {
+	mqpub -q -m a o.a
+	mqpub -q -m b o.b
+	start_mqsub -e -g g --backoff 1d 'o.*' -- sh -c '[ "$MQ_TOPIC" = o.b ]'
+	poll_until 10 grep -q "topic 'o.a', .* again in" "$ERR"
+	mqd topic delete -y o.a
+	wait_for_end "$pid"
+	[ "$status" -eq 0 ]
+	grep -q "^mqsub: topic 'o.a' was deleted: the others are read on" "$ERR"
+	mqpub -q -m a o.a
+	start_mqsub -e -g g --backoff 1d 'o.*' o.a -- false
+	poll_until 10 grep -q "topic 'o.a', .* again in" "$ERR"
+	mqd topic delete -y o.a
+	wait_for_end "$pid"
+	[ "$status" -eq 69 ]
+}
+
+@test "a topic of a pattern is deleted while mqsub prints: a line; all are: it waits for others" {
+	mqpub -q -m a o.a
+	start_mqsub -g g 'o.*'
+	poll_until 10 has_lines 1 "$OUT"
+	for i in 2 3 4; do
+		mqd topic delete -y o.a
+		poll_until 10 has_lines "$((2 * i - 2))" "$ERR" # made, and deleted
+		mqpub -q -m "$i" o.a
+		poll_until 10 has_lines "$i" "$OUT"
+	done
+	[ "$(cat "$OUT")" = $'a\n2\n3\n4' ]
+	kill -TERM "$pid"
+	wait_for_end "$pid"
+	[ "$status" -eq 143 ]
+}
+
+@test "a topic of a pattern is deleted and made anew while mqsub stands still: the new one is read" {
+	mqpub -q -m 1 o.a
+	start_mqsub -q -g g 'o.*'
+	poll_until 10 has_lines 1 "$OUT"
+	for i in 2 3; do
+		kill -STOP "$pid"
+		mqd topic delete -y o.a
+		mqpub -q -m "$i" o.a
+		command sleep 0.3 # that it lists topics first when it goes on
+		kill -CONT "$pid"
+		poll_until 10 has_lines "$i" "$OUT"
+	done
+	[ "$(cat "$OUT")" = $'1\n2\n3' ]
+}
+
+@test "the group of a topic of a pattern is deleted, or the runtime directory removed: 69" {
+	mqpub -q -m a o.a
+	start_mqsub -q -g g 'o.*'
+	poll_until 10 has_lines 1 "$OUT"
+	mqd group delete -y o.a g
+	wait_for_end "$pid"
+	[ "$status" -eq 69 ]
+	[[ $(cat "$ERR") == *"group g of topic o.a was deleted"* ]]
+	start_mqsub -g g 'o.*'
+	poll_until 10 consumers_are 1 g o.a
+	mqd topic delete -y o.a
+	poll_until 10 grep -q 'was deleted' "$ERR"
+	rm -r "$MQ_DIR"
+	wait_for_end "$pid"
+	[ "$status" -eq 69 ]
+}
+
+@test "--into with a pattern: not a topic that matches: 64; new topics go there, too" {
+	mqpub -q -m a o.a
+	run -64 --separate-stderr mqsub -g g --into o.out 'o.*' -- cat
+	[[ $stderr == *"'--into': 'o.out' is what is read by o.*: "* ]]
+	start_mqsub -q -g g --into out 'o.*' -- cat
+	poll_until 10 left_is g o.a ''
+	mqpub -q -m b o.b
+	[ "$(mqsub -W 20s -c 2 out)" = $'a\nb' ]
+}
+
+@test "--browse with a pattern: topics without the group are passed over; none has it: 69" {
+	seq 2 | mqpub -q o.a
+	mqpub -q -m x o.b
+	mqsub -q -c 1 -g g o.a >/dev/null
+	run -0 --separate-stderr mqsub --browse -g g 'o.*'
+	[ "$output$stderr" = 2 ]
+	run -69 --separate-stderr mqsub --browse -g none 'o.*'
+	[[ $stderr == *"no group 'none'"* ]]
+}
+
 # ---- looking, and what goes wrong ----
 
 @test "--browse: what is not done, and nothing changes" {

@@ -2,7 +2,6 @@
 /* group_values.c - values of the options that say how a group works. */
 #include "group_values.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #define MILLISECOND_NS INT64_C(1000000)
@@ -21,20 +20,27 @@ const char *group_name(const struct opt_tool *tool, int id, const char *arg)
 	return arg;
 }
 
+bool pattern_is_sound(const char *pattern)
+{
+	for (const char *word = pattern;;) {
+		size_t n = strcspn(word, ".");
+
+		if (n > 1 && strcspn(word, "*#") < n)
+			return false;
+		if (word[n] == '\0')
+			return true;
+		word += n + 1;
+	}
+}
+
 const char *group_pattern(const struct opt_tool *tool, int id, const char *arg)
 {
 	if (strlen(arg) > SHMQ_FILTER_MAX)
 		opt_bad_value(tool, id, arg, "a pattern of at most 1023 bytes");
-	for (const char *word = arg;;) {
-		size_t n = strcspn(word, ".");
-
-		if (n > 1 && strcspn(word, "*#") < n)
-			opt_bad_value(tool, id, arg,
-				      "a pattern: * and # stand for whole words between dots");
-		if (word[n] == '\0')
-			return arg;
-		word += n + 1;
-	}
+	if (!pattern_is_sound(arg))
+		opt_bad_value(tool, id, arg,
+			      "a pattern: * and # stand for whole words between dots");
+	return arg;
 }
 
 uint32_t group_retries(const struct opt_tool *tool, int id, const char *arg)

@@ -3,8 +3,13 @@
 #ifndef GROUP_VALUES_H
 #define GROUP_VALUES_H
 
+#include <stdbool.h>
+
 #include "opt.h"
 #include "shmq.h"
+
+/* Do * and # stand for whole words between dots in it? */
+bool pattern_is_sound(const char *pattern);
 
 /* Each reads the argument of option id, or exits with 64 and says what it takes. */
 const char *group_name(const struct opt_tool *tool, int id, const char *arg);

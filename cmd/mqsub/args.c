@@ -141,6 +141,38 @@ static int read_command(struct args *args, int count, char **operands)
 	return count;
 }
 
+/* A pattern has what a name has, and * and # for words. */
+static void check_pattern(const char *topic)
+{
+	char name[SHMQ_NAME_MAX + 1] = "";
+
+	if (!pattern_is_sound(topic))
+		opt_usage(&args_tool,
+			  "'%s' is not a pattern of topics: * and # stand for whole words between"
+			  " dots",
+			  topic);
+	if (strlen(topic) < sizeof name)
+		strcpy(name, topic);
+	for (char *c = name; (c = strpbrk(c, "*#"));)
+		*c = 'x';
+	if (shmq_topic_name_check(name) != SHMQ_OK)
+		opt_usage(&args_tool,
+			  "'%s' is not a pattern of topics: 1 to %d of the characters A-Z a-z 0-9"
+			  " . _ -, with * and # for words",
+			  topic, SHMQ_NAME_MAX);
+}
+
+static void check_topic(const char *topic)
+{
+	if (args_is_pattern(topic))
+		check_pattern(topic);
+	else if (shmq_topic_name_check(topic) != SHMQ_OK)
+		opt_usage(&args_tool,
+			  "'%s' is not the name of a topic: 1 to %d of the characters A-Z "
+			  "a-z 0-9 . _ -, not '.', '..' or beginning with '-'",
+			  topic, SHMQ_NAME_MAX);
+}
+
 static void read_topics(struct args *args, int count, char **topics)
 {
 	if (count == 0)
@@ -149,12 +181,10 @@ static void read_topics(struct args *args, int count, char **topics)
 		opt_usage(&args_tool,
 			  "%d topics given: one mqsub reads at most %d at once, start several",
 			  count, TOPICS_MAX);
-	for (int i = 0; i < count; i++)
-		if (shmq_topic_name_check(topics[i]) != SHMQ_OK)
-			opt_usage(&args_tool,
-				  "'%s' is not the name of a topic: 1 to %d of the characters A-Z "
-				  "a-z 0-9 . _ -, not '.', '..' or beginning with '-'",
-				  topics[i], SHMQ_NAME_MAX);
+	for (int i = 0; i < count; i++) {
+		check_topic(topics[i]);
+		args->patterns = args->patterns || args_is_pattern(topics[i]);
+	}
 	args->topics = topics;
 	args->topic_count = (size_t)count;
 }

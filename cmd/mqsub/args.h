@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "print.h"
 #include "rate.h"
@@ -16,8 +17,9 @@
 
 struct args {
 	const char *dir; /* NULL: the default broker */
-	char **topics;
+	char **topics;      /* names and patterns */
 	size_t topic_count; /* 1 .. TOPICS_MAX */
+	bool patterns;      /* some of them are */
 	struct shmq_sub_options sub;
 	uint32_t partitions[SHMQ_PARTITIONS_MAX]; /* what sub.partitions points to */
 	struct print_style style;
@@ -44,6 +46,19 @@ struct args {
 static inline bool args_at_most_once(const struct args *args)
 {
 	return args->consume.flags & SHMQ_CONSUME_AT_MOST_ONCE;
+}
+
+/* Is a topic a pattern over names? No name has these characters. */
+static inline bool args_is_pattern(const char *topic)
+{
+	return strpbrk(topic, "*#") != NULL;
+}
+
+/* Is the topic of this name meant by it? */
+static inline bool args_means(const char *topic, const char *name)
+{
+	return args_is_pattern(topic) ? shmq_filter_match(topic, name, strlen(name)) != 0
+				      : strcmp(topic, name) == 0;
 }
 
 /* Fills *args, or says what is wrong and exits (64), or answers --help and --version. */

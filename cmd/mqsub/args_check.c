@@ -109,11 +109,12 @@ static void check_command(const struct args *args, const bool *given)
 		opt_usage(&args_tool, "option '--into': '%s' is not the name of a topic",
 			  args->into);
 	for (size_t i = 0; args->into && i < args->topic_count; i++)
-		if (strcmp(args->into, args->topics[i]) == 0)
+		if (args_means(args->topics[i], args->into))
 			opt_usage(&args_tool,
-				  "option '--into': '%s' is what is read: what is published there"
-				  " would come back without end",
-				  args->into);
+				  "option '--into': '%s' is what is read%s%s: what is published"
+				  " there would come back without end",
+				  args->into, args_is_pattern(args->topics[i]) ? " by " : "",
+				  args_is_pattern(args->topics[i]) ? args->topics[i] : "");
 }
 
 void args_check(const struct args *args, const bool *given)

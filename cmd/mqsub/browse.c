@@ -10,6 +10,7 @@ struct browse {
 	struct args *args;
 	struct out *out;
 	const char *topic;
+	bool looked; /* into some topic that has the group */
 	bool over;
 	struct ending ending;
 };
@@ -74,18 +75,26 @@ static void failed(struct browse *b, shmq *q, int rc)
 		warn_line("topic '%s', group '%s': %s", b->topic, b->args->group, shmq_error(q));
 }
 
+static void browse_one(struct browse *b, struct topics *t, size_t i)
+{
+	int rc;
+
+	b->topic = t->name[i];
+	rc = shmq_group_browse(t->broker, b->topic, b->args->group, print_one, b);
+	b->looked |= rc >= 0;
+	/* among those that match there may be some that the group has not come to yet */
+	if (rc < 0 && !(rc == SHMQ_ENOENT && t->matched[i]))
+		failed(b, t->broker, rc);
+}
+
 struct ending browse_run(struct topics *t, struct args *args, struct out *out)
 {
 	struct browse b = {.args = args, .out = out};
 
-	for (size_t i = 0; i < t->count && !b.over && !stop_signal; i++) {
-		int rc;
-
-		b.topic = t->name[i];
-		rc = shmq_group_browse(t->broker, b.topic, args->group, print_one, &b);
-		if (rc < 0)
-			failed(&b, t->broker, rc);
-	}
+	for (size_t i = 0; i < t->count && !b.over && !stop_signal; i++)
+		browse_one(&b, t, i);
+	if (!b.looked && !b.over && !stop_signal)
+		failed(&b, t->broker, SHMQ_ENOENT);
 	int error = out_flush(out);
 	if (b.ending.signal == 0 && b.ending.status != EX_IOERR)
 		wrote(&b, error);

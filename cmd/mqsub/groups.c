@@ -3,6 +3,7 @@
 #include "groups.h"
 
 #include "events.h"
+#include "follow.h"
 #include "tool.h"
 
 #define TURN        64 /* messages of one topic, before another has its turn */
@@ -24,6 +25,8 @@ static void set_tick(const struct topics *t)
 	for (size_t i = 0; i < t->count; i++) {
 		struct shmq_group_options o;
 
+		if (!topics_has(t, i))
+			continue;
 		shmq_group_options_now(t->group[i], &o);
 		if (o.lease_ns / 3 < ns)
 			ns = o.lease_ns / 3;
@@ -66,6 +69,8 @@ static void found_late(struct groups *g, size_t i)
 /* What is left of the other topics is not waited for: they may go on for ever. */
 static void found_gone(struct groups *g, size_t i)
 {
+	if (follow_leave(g->topics, i))
+		return;
 	if (!g->gone)
 		warn_line("topic '%s', group '%s': %s (broker %s)", topic_of(g, i), g->args->group,
 			  shmq_error(g->topics->broker), shmq_dir(g->topics->broker));
@@ -107,12 +112,31 @@ static bool no_message(struct groups *g, size_t i, int rc)
 	}
 }
 
+static bool is_open(const struct groups *g, size_t i)
+{
+	return topics_has(g->topics, i) && !g->ended[i];
+}
+
 static bool all_ended(const struct groups *g)
 {
 	for (size_t i = 0; i < g->topics->count; i++)
-		if (!g->ended[i])
+		if (is_open(g, i))
 			return false;
-	return true;
+	return !g->topics->following;
+}
+
+void groups_follow(struct groups *g)
+{
+	int rc = follow_look(g->topics);
+
+	if (rc != SHMQ_OK) {
+		warn_line("looking for topics: %s (broker %s)", shmq_error(g->topics->broker),
+			  shmq_dir(g->topics->broker));
+		over(g, status_of(rc));
+	}
+	if (g->opened != g->topics->opened)
+		set_tick(g->topics);
+	g->opened = g->topics->opened;
 }
 
 static bool take(struct groups *g, size_t i, struct given *next)
@@ -128,14 +152,17 @@ static bool take(struct groups *g, size_t i, struct given *next)
 
 enum groups_result groups_next(struct groups *g, struct given *next)
 {
-	if (g->status != EX_OK || g->given_out == g->args->count || all_ended(g))
-		return GROUPS_OVER;
 	if (g->taken == TURN)
 		next_turn(g);
+	if (g->taken == 0)
+		groups_follow(g);
+	if (g->status != EX_OK || g->given_out == g->args->count || all_ended(g))
+		return GROUPS_OVER;
 	for (size_t n = 0; n < g->topics->count && g->status == EX_OK; n++) {
-		if (!g->ended[g->turn] && take(g, g->turn, next)) {
+		if (is_open(g, g->turn) && take(g, g->turn, next)) {
 			g->taken++;
 			g->given_out++;
+			g->topics->in_hand[g->turn]++;
 			g->in_hand += !args_at_most_once(g->args);
 			g->idle_since_ns = 0; /* the clock is looked at when none comes */
 			return GROUPS_MESSAGE;
@@ -160,10 +187,16 @@ void groups_name(struct bytes *to, const struct groups *g, const struct given *m
 
 /* ---- settling, signs of life ---- */
 
+void groups_forget(struct groups *g, const struct given *m)
+{
+	g->topics->in_hand[m->topic]--;
+}
+
 bool groups_settled(struct groups *g, const struct given *m, int rc, const char *what)
 {
 	struct bytes name = {0};
 
+	groups_forget(g, m);
 	g->in_hand--; /* or it is given back at the end */
 	switch (rc) {
 	case SHMQ_OK:
@@ -174,7 +207,7 @@ bool groups_settled(struct groups *g, const struct given *m, int rc, const char 
 		return true;
 	case SHMQ_GONE:
 		found_gone(g, m->topic);
-		return false;
+		return g->topics->gone[m->topic]; /* then the message is, too */
 	default:
 		groups_name(&name, g, m);
 		warn_line("%.*s: %s: %s", (int)name.len, name.data, what,
@@ -191,7 +224,7 @@ void groups_renew(struct groups *g)
 		return;
 	events_tick = 0;
 	for (size_t i = 0; i < g->topics->count; i++) {
-		int rc = shmq_group_renew(g->topics->group[i]);
+		int rc = topics_has(g->topics, i) ? shmq_group_renew(g->topics->group[i]) : SHMQ_OK;
 
 		if (rc == SHMQ_GONE || rc == SHMQ_LATE || rc < 0)
 			no_message(g, i, rc);
@@ -204,6 +237,11 @@ void groups_renew(struct groups *g)
 void groups_busy(struct groups *g)
 {
 	g->idle_since_ns = 0;
+}
+
+static int64_t shorter(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
 }
 
 /* How much of the wait for messages (-W) is left. */
@@ -226,15 +264,19 @@ bool groups_wait(struct groups *g, const struct pollfd *polls, size_t count, int
 	size_t n = 0;
 	int rc;
 
+	ns = shorter(ns, shorter(left, follow_pause_ns(g->topics)));
 	if (left <= 0) {
 		note("no message came within the wait that was asked for (-W)");
 		over(g, EXIT_AGAIN);
 		return false;
 	}
 	for (size_t i = 0; i < g->topics->count; i++)
-		if (!g->ended[i])
+		if (is_open(g, i))
 			open[n++] = g->topics->group[i];
-	rc = events_wait(open, n, polls, count, ns < left ? ns : left);
+	if (n > 0)
+		rc = events_wait(open, n, polls, count, ns);
+	else /* all were deleted, and others may come */
+		rc = events_poll((struct pollfd *)polls, count, ns) < 0 ? SHMQ_INTERRUPTED : SHMQ_OK;
 	if (rc == SHMQ_GONE || rc < 0) {
 		/* whose it is, the next look says */
 		if (rc < 0) {

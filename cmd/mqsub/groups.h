@@ -17,6 +17,7 @@ struct groups {
 	size_t turn;            /* whose turn it is */
 	unsigned taken;         /* by it, in this turn */
 	uint64_t in_hand;       /* messages that are neither settled nor given back */
+	uint64_t opened;        /* of topics->opened: those that the clock of leases knows */
 	uint64_t given_out;     /* messages so far, for -c */
 	int64_t idle_since_ns;  /* CLOCK_MONOTONIC: since when none came */
 	bool damage, gone, late;
@@ -43,6 +44,12 @@ struct origin groups_origin(const struct groups *g, const struct given *m);
 
 /* Takes what settling a message said: true, it is not in hand any more (it may have been late). */
 bool groups_settled(struct groups *g, const struct given *m, int rc, const char *what);
+
+/* A message that is done when it is given out (-A) is not spoken of any more. */
+void groups_forget(struct groups *g, const struct given *m);
+
+/* Opens what has appeared and matches a pattern, now and then; groups_next() does so, too. */
+void groups_follow(struct groups *g);
 
 /* Says that this consumer lives, when it is time to. */
 void groups_renew(struct groups *g);

@@ -8,6 +8,7 @@
 #include "into.h"
 
 #include "events.h"
+#include "follow.h"
 #include "settle.h"
 #include "tool.h"
 
@@ -121,6 +122,10 @@ static void no_room(struct work *w, struct job *job, int rc)
 
 static void failed(struct work *w, struct job *job, int rc)
 {
+	if (rc == SHMQ_GONE && follow_leave(w->groups.topics, job->given.topic)) {
+		settle_release(w, job); /* the input is gone, not the target */
+		return;
+	}
 	if (rc == SHMQ_GONE)
 		warn_line("topic %s was deleted or its runtime directory removed: what the command"
 			  " printed is not published",

@@ -22,14 +22,10 @@ static void need_output(void)
 		die(EX_IOERR, "standard output is closed: %s", strerror(errno));
 }
 
-static void tell_beginning(const struct topics *t, const struct args *args)
+static void tell_beginning(const struct topics *t)
 {
 	for (size_t i = 0; i < t->count; i++)
-		if (args->group)
-			note("reading topic '%s' of %s as group '%s'", t->name[i],
-			     shmq_dir(t->broker), args->group);
-		else
-			note("reading topic '%s' of %s", t->name[i], shmq_dir(t->broker));
+		topics_tell(t, i);
 }
 
 static struct ending run_kind(struct topics *t, struct args *args, struct out *out, int64_t start)
@@ -63,10 +59,10 @@ int main(int argc, char **argv)
 		out_init(&out, STDOUT_FILENO);
 	topics_open(&topics, &args, &out, deadline_ns(start, args.wait_ns));
 	if (args.verbose)
-		tell_beginning(&topics, &args);
+		tell_beginning(&topics);
 
 	if (args.ack_disk && !topics_on_disk(&topics))
-		die(EX_USAGE, "option '--ack disk': a topic in memory is never on disk");
+		die(EX_USAGE, TOPICS_NEVER_ON_DISK);
 
 	struct ending e = run_kind(&topics, &args, &out, start);
 	if (args.ack_disk) {

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "follow.h"
 #include "print.h"
 #include "tool.h"
 
@@ -117,11 +118,23 @@ static void print_batch(struct run *r, struct shmq_batch *b)
 
 /* ---- reading ---- */
 
+/* Those that were deleted and only matched a pattern leave. */
+static bool some_left(struct topics *t)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < t->count; i++)
+		any |= t->sub[i] && follow_leave(t, i);
+	return any;
+}
+
 /* A topic is gone; the sentence says which. What is left of the others is printed first. */
 static void found_gone(struct run *r)
 {
 	shmq *q = r->topics->broker;
 
+	if (some_left(r->topics))
+		return;
 	if (!r->gone)
 		warn_line("%s (broker %s)", shmq_error(q), shmq_dir(q));
 	r->gone = true;
@@ -195,22 +208,37 @@ static bool read_round(struct run *r)
 			any |= read_frame(r, i);
 		open |= r->topics->sub[i] != NULL;
 	}
-	if (!r->over && !open)
+	if (!r->over && !open && !r->topics->following)
 		stop(r, EX_OK);
 	return any;
 }
 
 /* ---- waiting ---- */
 
+/* As shmq_sub_wait(), also when all topics were deleted and others may come. */
+static int wait_for_subs(shmq_sub *const *open, size_t n, int64_t ns)
+{
+	if (n > 0)
+		return shmq_sub_wait(open, n, ns);
+	rate_sleep(ns);
+	return SHMQ_TIMEOUT;
+}
+
+static int64_t shorter(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void wait_for_more(struct run *r, int64_t longest_ns)
 {
+	int64_t slice = shorter(SLICE_NS, follow_pause_ns(r->topics));
 	shmq_sub *open[TOPICS_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->topics->count; i++)
 		if (r->topics->sub[i])
 			open[n++] = r->topics->sub[i];
-	int rc = shmq_sub_wait(open, n, longest_ns < SLICE_NS ? longest_ns : SLICE_NS);
+	int rc = wait_for_subs(open, n, shorter(longest_ns, slice));
 	if (rc == SHMQ_GONE) {
 		found_gone(r);
 	} else if (rc < 0) {
@@ -237,11 +265,26 @@ static int64_t patience_ns(struct run *r)
 	return deadline_ns(r->idle_since_ns, r->args->wait_ns) - now;
 }
 
+/* Opens what has appeared and matches a pattern. */
+static void follow(struct run *r)
+{
+	int rc = follow_look(r->topics);
+
+	if (rc == SHMQ_GONE) {
+		found_gone(r);
+	} else if (rc != SHMQ_OK) {
+		warn_line("looking for topics: %s", shmq_error(r->topics->broker));
+		stop(r, status_of(rc));
+	}
+}
+
 static void step(struct run *r)
 {
 	bool any = read_round(r);
 	int64_t left;
 
+	if (!r->over)
+		follow(r);
 	if (!any && r->gone && !r->over)
 		stop(r, EX_UNAVAILABLE);
 	if (r->over || (any && r->came))

@@ -99,6 +99,7 @@ static bool lost(struct work *w, struct job *job, const char *text)
 		return false;
 	if (text)
 		say_lost(w, job, text);
+	groups_forget(&w->groups, &job->given);
 	pool_done(&w->pool, job);
 	return true;
 }

@@ -177,8 +177,10 @@ static void print_next(struct stream *s)
 	print_message(&s->held, &s->args->style, &origin, &s->next.delivery.message);
 	s->next_there = false;
 	s->printed++;
-	if (args_at_most_once(s->args))
+	if (args_at_most_once(s->args)) {
+		groups_forget(&s->groups, &s->next);
 		return;
+	}
 	*unread_add(&s->unread) = (struct unread_one){
 	    .given = s->next, .begin = begin, .end = s->reader.written + held_bytes(s)};
 }
@@ -199,6 +201,7 @@ static void wait_for_message(struct stream *s, int64_t longest_ns)
 static void wait_for_turn(struct stream *s, int64_t ns)
 {
 	groups_busy(&s->groups);
+	groups_follow(&s->groups);
 	reader_wait(&s->reader, ns < SLICE_NS ? ns : SLICE_NS);
 }
 

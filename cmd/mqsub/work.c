@@ -7,6 +7,7 @@
 
 #include "events.h"
 #include "exec_env.h"
+#include "follow.h"
 #include "tool.h"
 
 /* How long it sleeps at most before it looks whether anybody still reads its output. */
@@ -115,11 +116,15 @@ static void wait_for_something(struct work *w, int64_t turn_ns)
 
 	if (turn_ns > 0)
 		ns = shorter(ns, shorter(turn_ns, SLICE_NS));
+	if (!w->stopping)
+		ns = shorter(ns, follow_pause_ns(w->groups.topics));
 	if (w->stopping || turn_ns > 0 || !pool_idle(&w->pool))
 		wait_for_files(w, ns);
 	else
 		wait_for_message(w, ns);
 	work_notice_signals(w);
+	if (!w->stopping)
+		groups_follow(&w->groups);
 	pool_serve(&w->pool);
 	groups_renew(&w->groups);
 	if (w->groups.status != EX_OK)
@@ -176,10 +181,7 @@ struct ending work_run(struct topics *t, struct args *args, int64_t since_ns)
 		w.into = topics_publisher(t, args->into);
 		for (size_t i = 0; i < t->count && !shmq_pub_on_disk(w.into); i++)
 			if (shmq_group_on_disk(t->group[i]))
-				die(EX_DATAERR,
-				    "topic %s is in memory, and a loss of power would take what settles"
-				    " messages of topic %s, which is on disk: '--into' a topic on disk",
-				    args->into, t->name[i]);
+				die(EX_DATAERR, TOPICS_INTO_MEMORY, args->into, t->name[i]);
 		w.pool.out_max = shmq_pub_message_max(w.into);
 	}
 	loop(&w);

@@ -69,6 +69,26 @@ static void created(void)
 	is_u64(listed, TOPICS, "all are listed");
 }
 
+/* Whoever follows topics lists them again when the mark says so, and only then. */
+static void marked(void)
+{
+	static const struct shmq_topic_options small = {.pool_bytes = 1 << 20};
+	uint64_t before, now, after;
+
+	step(shmq_topic_mark(q, &before));
+	step(shmq_topic_mark(q, &now));
+	is_u64(now, before, "nothing came or went: the mark is the same");
+	step(shmq_topic_create(q, "new", &small));
+	step(shmq_topic_mark(q, &now));
+	ok(now != before, "a topic was made: it is another one");
+	step(shmq_topic_repair(q, "new"));
+	step(shmq_topic_mark(q, &after));
+	ok(after != now && after != before, "so it is when a topic is another one of the same name");
+	step(shmq_topic_delete(q, "new"));
+	step(shmq_topic_mark(q, &now));
+	ok(now != after, "and when it was deleted");
+}
+
 /* Used once, they keep what was said, and nobody's extents. */
 static void used(void)
 {
@@ -118,6 +138,7 @@ int main(void)
 	scratch_begin(120);
 	q = broker();
 	created();
+	marked();
 	used();
 	handed_over();
 	shmq_close(q);
