@@ -458,6 +458,7 @@ given_out() { # N: lines of both outputs
 		wait_for_end "$pid"
 		[ "$status" -eq 143 ]
 		[ "$(grep -c 'was deleted' "$ERR")" -eq 1 ]
+		run -1 grep 'stood still' "$ERR" # what was in hand is not settled as another topic's
 		mqpub -q -m wait o.a
 		mqd topic delete -y o.c
 	done
