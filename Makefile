@@ -167,7 +167,7 @@ $(B)/tests/simdisk/simdisk: $(SIMRUN_OBJ) $(SIMDISK_OBJ) $(STORE_OBJ) $(LIB_OBJ)
 	$(LINK) $(SIMRUN_WRAP) -o $@ $^ $(STORE_LIBS)
 # A kernel and a disk that refuse, and the last entry of the ring.
 $(B)/unit/io_test $(B)/unit/io_open_test: UNIT_WRAP := -Wl,--wrap=pread,--wrap=pwrite,--wrap=pwritev2,--wrap=fdatasync,--wrap=fallocate \
-        -Wl,--wrap=io_uring_submit,--wrap=io_uring_queue_init_params
+        -Wl,--wrap=io_uring_submit,--wrap=io_uring_queue_init_params,--wrap=posix_fadvise
 
 STEP_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/step/*.c))
 STEP_WRAP := -Wl,--wrap=syscall,--wrap=clock_gettime,--wrap=nanosleep,--wrap=clock_nanosleep,--wrap=ring_link_at

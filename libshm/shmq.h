@@ -199,7 +199,7 @@ int shmq_topic_list(shmq *q, int (*each)(void *context, const char *name, uint64
                     void *context);
 
 /* *mark tells whether to list again: it is another number when a topic was made, deleted or repaired
- * since. Take it before listing: what comes meanwhile then changes it. It looks at 65,536 words, some 50
+ * since. Take it before listing: what comes meanwhile then changes it. It looks at 65,536 words, some 70
  * microseconds. Returns 0, SHMQ_GONE (the runtime directory was removed) or a negative error. Reads only;
  * works with SHMQ_OBSERVE. Does not block. */
 int shmq_topic_mark(shmq *q, uint64_t *mark);

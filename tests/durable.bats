@@ -942,13 +942,42 @@ lagging() {
 		echo 6 | mqpub -q -a disk "t$i"
 	done
 	[ "$(ls "/proc/$MQD/fd" | wc -l)" -lt 320 ]
-	! grep -q "Too many open files" "$LOG"
+	run -1 grep "Too many open files" "$LOG"
 	lose_memory
 	start_mqd
 	for i in $(seq 100); do
 		[ "$(mqsub -q -g g -e "t$i")" = "$(seq 4 6)" ]
 	done
-	! grep -q "Too many open files" "$LOG"
+	run -1 grep "Too many open files" "$LOG"
+}
+
+@test "a pattern of topics: a new one in memory does not go with -a disk, nor with --into on memory; others are read on" {
+	start_mqd
+	mqd topic create --memory 1M o.a
+	mqpub -q -a disk -m a o.a
+	mqsub -q -g g -a disk 'o.*' >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	pid=$!
+	poll_until 10 grep -qx a "$BATS_TEST_TMPDIR/out"
+	mqd topic create --storage memory --memory 1M o.m
+	poll_until 10 said_by "$BATS_TEST_TMPDIR/err" "topic 'o.m', which is new, is not read: option '--ack disk'"
+	[ -z "$(mqd group list -J o.m)" ]
+	mqpub -q -a disk -m b o.b
+	poll_until 10 grep -qx b "$BATS_TEST_TMPDIR/out"
+	kill -TERM "$pid"
+	wait_for_end "$pid"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 1 ]
+
+	mqd topic create --storage memory --memory 1M into
+	mqd topic create --storage memory --memory 1M m.a
+	mqpub -q -m m m.a
+	mqsub -q -g h --into into 'm.*' -- cat >/dev/null 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	pid=$!
+	[ "$(mqsub -q -W 20s -c 1 into)" = m ]
+	mqd topic create --memory 1M m.b
+	poll_until 10 said_by "$BATS_TEST_TMPDIR/err" "topic 'm.b', which is new, is not read: topic into is in memory"
+	[ -z "$(mqd group list -J m.b)" ]
+	kill -TERM "$pid"
+	wait_for_end "$pid"
 }
 
 @test "an idle mqd sleeps" {

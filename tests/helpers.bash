@@ -118,6 +118,11 @@ ended() {
 	! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status"
 }
 
+# As a line of its own `! ended` could not fail.
+alive() {
+	! ended "$1"
+}
+
 # How the process ended, as $status.
 wait_for_end() {
 	local rc=0

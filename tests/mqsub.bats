@@ -630,10 +630,6 @@ sorted() {
 	mqsub -q -e "$@" | LC_ALL=C sort | tr '\n' ' '
 }
 
-alive() {
-	! ended "$1"
-}
-
 @test "a pattern: * is a word, # the rest; what is named as well or matches twice is read once" {
 	topics_with_names orders orders.eu orders.us orders.eu.de other
 	[ "$(sorted 'orders.*')" = "orders.eu orders.us " ]

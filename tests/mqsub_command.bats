@@ -310,7 +310,7 @@ WAIT='wait_for() { until [ -e "$DIR/$1" ]; do sleep 0.02; done; };'
 	poll_until 10 has_files 1
 	kill -TERM "$pid"
 	poll_until 10 grep -qE '^SigPnd:.0+$' "/proc/$pid/status"
-	! ended "$pid"
+	alive "$pid"
 	kill -TERM "$pid"
 	wait_for_end "$pid"
 	[ "$status" -eq 143 ]

@@ -453,7 +453,7 @@ given_out() { # N: lines of both outputs
 		touch "$go"
 		poll_until 10 left_is "$group" o.c ''
 		poll_until 10 left_is "$group" o.b ''
-		! ended "$pid"
+		alive "$pid"
 		kill -TERM "$pid"
 		wait_for_end "$pid"
 		[ "$status" -eq 143 ]

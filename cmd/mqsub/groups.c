@@ -239,11 +239,6 @@ void groups_busy(struct groups *g)
 	g->idle_since_ns = 0;
 }
 
-static int64_t shorter(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* How much of the wait for messages (-W) is left. */
 static int64_t patience_ns(struct groups *g)
 {

@@ -224,11 +224,6 @@ static int wait_for_subs(shmq_sub *const *open, size_t n, int64_t ns)
 	return SHMQ_TIMEOUT;
 }
 
-static int64_t shorter(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 static void wait_for_more(struct run *r, int64_t longest_ns)
 {
 	int64_t slice = shorter(SLICE_NS, follow_pause_ns(r->topics));

@@ -72,6 +72,11 @@ shmq_pub *topics_publisher(struct topics *t, const char *name);
 
 int64_t monotonic_ns(void);
 
+static inline int64_t shorter(int64_t a_ns, int64_t b_ns)
+{
+	return a_ns < b_ns ? a_ns : b_ns;
+}
+
 /* since_ns + wait_ns, or the end of all time. */
 int64_t deadline_ns(int64_t since_ns, int64_t wait_ns);
 

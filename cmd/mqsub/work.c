@@ -88,11 +88,6 @@ void work_notice_signals(struct work *w)
 	pool_end(&w->pool);
 }
 
-static int64_t shorter(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 static void wait_for_files(struct work *w, int64_t ns)
 {
 	pool_files(&w->pool, false);

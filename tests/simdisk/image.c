@@ -126,17 +126,23 @@ static void file_flight(const struct draw *d, const struct inode *i, const struc
 	blob_drop(c.blob);
 }
 
-static bool is_quiet(const struct sim *sim, uint32_t number)
+/* Whether a write is in flight, or late. */
+static bool is_written(const struct sim *sim, uint32_t number)
 {
 	for (unsigned n = 0; n < sim->flights; n++) {
 		if (sim->flight[n].inode == number && !sim->flight[n].sync)
-			return false;
+			return true;
 	}
 	for (unsigned n = 0; n < sim->lates; n++) {
 		if (sim->late[n].inode == number)
-			return false;
+			return true;
 	}
-	return sim->inode[number]->changes == 0;
+	return false;
+}
+
+static bool is_quiet(const struct sim *sim, uint32_t number)
+{
+	return !is_written(sim, number) && sim->inode[number]->changes == 0;
 }
 
 static struct inode *file_image(const struct draw *d, const struct sim *sim, uint32_t number)
@@ -177,15 +183,7 @@ static bool is_lost_only(const struct sim *sim, uint32_t number)
 			return false;
 		any = any || i->change[n].state == LOST;
 	}
-	for (unsigned n = 0; n < sim->flights; n++) {
-		if (sim->flight[n].inode == number)
-			return false;
-	}
-	for (unsigned n = 0; n < sim->lates; n++) {
-		if (sim->late[n].inode == number)
-			return false;
-	}
-	return any;
+	return any && !is_written(sim, number);
 }
 
 void inode_reveal(struct sim *sim, uint32_t number)

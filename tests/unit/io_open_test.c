@@ -51,6 +51,13 @@ static void large_blocks(void)
 	ok(!direct, "blocks of the device that are larger than ours: through the page cache");
 	file = got->ops->open(got, "x", IO_CREATE | IO_DIRECT);
 	is_i64(got->ops->write(got, file, blocks, IO_BLOCK, 0), IO_BLOCK, "and so is what is opened later");
+	drops = 0;
+	is_i64(got->ops->read(got, file, blocks, IO_BLOCK, 0), IO_BLOCK, "it is read");
+	is_u64(drops, 1, "but not what the cache has of it");
+	got->ops->close(got, file);
+	file = got->ops->open(got, "x", IO_READ_ONLY);
+	is_i64(got->ops->read(got, file, blocks, IO_BLOCK, 0), IO_BLOCK, "it is read from the cache");
+	is_u64(drops, 1, "where that is not asked for");
 	refuse_direct_writes = false;
 	got->ops->remove(got, "x");
 	got->ops->free(got);

@@ -66,6 +66,16 @@ ssize_t __wrap_pwritev2(int fd, const struct iovec *v, int n, off_t at, int flag
 	return refuse_dsync ? fails(refuse_dsync) : __real_pwritev2(fd, v, n, at, flags);
 }
 
+static unsigned drops; /* of what the page cache has */
+
+int __real_posix_fadvise(int fd, off_t from, off_t bytes, int advice);
+int __wrap_posix_fadvise(int fd, off_t from, off_t bytes, int advice);
+int __wrap_posix_fadvise(int fd, off_t from, off_t bytes, int advice)
+{
+	drops += advice == POSIX_FADV_DONTNEED;
+	return __real_posix_fadvise(fd, from, bytes, advice);
+}
+
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 int __wrap_fdatasync(int fd)

@@ -443,7 +443,34 @@ static void test_remove(void)
 
 static void fail_next(int error, bool for_ever)
 {
-	disk.fault = (struct sim_fault){disk.ops + 1, error, for_ever};
+	disk.fault = (struct sim_fault){.at = disk.ops + 1, .error = error, .for_ever = for_ever};
+}
+
+/* Past the page cache one sees whether what was lost is there, and so it stays, for everybody. */
+static void test_direct_read(void)
+{
+	unsigned seen = 0, wrong = 0;
+
+	for (unsigned seed = 1; seed <= 64; seed++) {
+		unsigned is;
+		int file;
+
+		begin_with(seed);
+		file = settled("f", 1);
+		put(file, 'b', BLOCK, 0);
+		fail_next(-EIO, false);
+		need(io->ops->sync(io, file) == -EIO);
+		io->ops->close(io, file);
+		wrong += look(&disk, "f", 0) != B; /* as the page cache has it */
+		file = io->ops->open(io, "f", IO_DIRECT);
+		need(io->ops->read(io, file, buffer, BLOCK, 0) == BLOCK);
+		is = sector_kind(buffer);
+		seen |= is;
+		wrong += look(&disk, "f", 0) != is || may(SIM_MIXED, "f", 0) != is;
+		end("direct read");
+	}
+	is_u64(seen, A | B | ZERO, "direct read: old, new, gone");
+	is_u64(wrong, 0, "direct read: what it has seen is what there is");
 }
 
 static void test_failed_sync(void)
@@ -487,7 +514,7 @@ static void test_failed_sync_of_size(void)
 	cut = settled("cut", 2);
 	put(grown, 'a', BLOCK, 0);
 	need(io->ops->resize(io, cut, BLOCK) == 0);
-	disk.fault = (struct sim_fault){disk.ops + 1, -EIO, true};
+	disk.fault = (struct sim_fault){.at = disk.ops + 1, .error = -EIO, .for_ever = true};
 	need(io->ops->sync(io, grown) == -EIO && io->ops->sync(io, cut) == -EIO);
 	disk.fault.at = 0;
 	need(io->ops->sync(io, grown) == 0 && io->ops->sync(io, cut) == 0);
@@ -1049,6 +1076,7 @@ int main(void)
 	test_rename();
 	test_remove();
 	test_failed_sync();
+	test_direct_read();
 	test_failed_sync_of_size();
 	test_failed_write();
 	test_capacity();

@@ -200,7 +200,7 @@ static void step_write(struct io *io, int file, struct rng *r, uint64_t stamp)
 static void step_sync(struct sim *sim, struct io *io, int file, struct rng *r)
 {
 	if (rng_one_in(r, 3)) {
-		sim->fault = (struct sim_fault){sim->ops + 1, -EIO, false};
+		sim->fault = (struct sim_fault){.at = sim->ops + 1, .error = -EIO};
 		need(io->ops->sync(io, file) == -EIO);
 		account_lost();
 	} else {

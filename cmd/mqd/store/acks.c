@@ -49,7 +49,7 @@ static int group_look(struct live_group *g, struct group *now, struct record_gro
 	if (r >= 0)
 		r = group_config_refresh(now);
 	if (r < 0)
-		return r == SHMQ_ENOMEM ? SHMQ_ESYSTEM : r; /* as many maps as there may be: another time */
+		return live_opened(r);
 	live_group_fds(g);
 	group_describe_now(now, said);
 	return memcmp(said, &g->told, sizeof *said) != 0;

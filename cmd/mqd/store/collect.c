@@ -109,7 +109,7 @@ static int known_refresh(struct collector *c)
 /* The topics of a bit: the known ones, and each number that was given out since. */
 static int known_take(struct collector *c, uint64_t bit, int (*each)(struct collector *c, uint64_t number), bool *any)
 {
-	uint64_t numbers = load_seq(&c->live->q->broker->next_number);
+	uint64_t numbers = load_seq(&c->live->q->broker->next_number), later = c->known_to + 1;
 	size_t low = 0, high = c->known_count;
 	int r = 0;
 
@@ -125,8 +125,10 @@ static int known_take(struct collector *c, uint64_t bit, int (*each)(struct coll
 	for (; low < c->known_count && c->known[low] % TOPIC_BITS == bit && r == 0; low++)
 		if (c->known[low] <= c->known_to)
 			r = each(c, c->known[low]);
-	for (uint64_t n = c->known_to + 1 + (bit - (c->known_to + 1)) % TOPIC_BITS; n <= numbers && r == 0; n += TOPIC_BITS, *any = true)
+	for (uint64_t n = later + (bit - later) % TOPIC_BITS; n <= numbers && r == 0; n += TOPIC_BITS) {
+		*any = true;
 		r = each(c, n);
+	}
 	return r;
 }
 
@@ -407,7 +409,7 @@ static void worse(enum taken *all, enum taken one)
 		*all = one;
 }
 
-static int topic_collect(struct collector *c, uint64_t number, struct batch *b, enum taken *taken)
+static int collect_topic(struct collector *c, uint64_t number, struct batch *b, enum taken *taken)
 {
 	struct live_topic *t;
 	int r = live_topic(c->live, number, &t);
@@ -451,14 +453,6 @@ static int topic_collect(struct collector *c, uint64_t number, struct batch *b, 
 	return r;
 }
 
-static int collect_topic(struct collector *c, uint64_t number, struct batch *b, enum taken *taken)
-{
-	int r = topic_collect(c, number, b, taken);
-
-	c->live->pinned = NULL;
-	return r;
-}
-
 /* Another topic of the same bit is then found without it: it is among the others once more, at worst. */
 static void pending_forget(struct collector *c, uint64_t number)
 {
@@ -478,6 +472,7 @@ int collect_frames(struct collector *c, struct batch *b)
 			enum taken taken;
 
 			r = collect_topic(c, c->pending[k], b, &taken);
+			c->live->pinned = NULL;
 			if (r < 0 && r != SHMQ_ENOMEM) { /* of this topic: the others go on, and it is tried again */
 				c->troubled(c->context, c->pending[k]);
 				taken = TAKEN_WAITS;

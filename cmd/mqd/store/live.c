@@ -208,7 +208,7 @@ static int topic_map(struct live *v, struct live_topic *t)
 	}
 	if (r < 0) {
 		topic_close(o);
-		return r == SHMQ_ENOMEM ? SHMQ_ESYSTEM : r; /* as many maps as there may be: no end of mqd */
+		return live_opened(r);
 	}
 	fd_drop(&o->durable_map);
 	fd_drop(&o->bell_map);
@@ -312,7 +312,7 @@ int live_log_open(struct live_topic *t, unsigned partition)
 	if (r == 0)
 		fd_drop(&l->log.map);
 	dir_close(t);
-	return r == SHMQ_ENOMEM ? SHMQ_ESYSTEM : r;
+	return live_opened(r);
 }
 
 #define RECORDS_MOST 100000u /* of topics that are parked */
@@ -395,7 +395,7 @@ static int group_open_live(struct live *v, struct live_topic *t, unsigned reader
 		r = durable_open(&v->q->error, t->t.dirfd, t->number, number, 1, true, &g->durable);
 	if (r < 0) {
 		group_close_live(g);
-		return r == SHMQ_ENOMEM ? SHMQ_ESYSTEM : r;
+		return live_opened(r);
 	}
 	live_group_fds(g);
 	fd_drop(&g->durable);

@@ -66,6 +66,13 @@ int live_log_open(struct live_topic *t, unsigned partition);
 
 /* Looks at which groups a topic has: opens those that are new, closes those that are gone. 0 or an error. */
 int live_groups(struct live *v, struct live_topic *t);
+/* What opening something in shared memory has said. No memory there are as many maps as there may be: no end of mqd, but
+ * to be tried again. */
+static inline int live_opened(int r)
+{
+	return r == SHMQ_ENOMEM ? SHMQ_ESYSTEM : r;
+}
+
 /* Closes the descriptors of what was mapped for good. */
 void live_group_fds(struct live_group *g);
 struct live_group *live_group(const struct live_topic *t, uint32_t number);

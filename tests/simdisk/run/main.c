@@ -211,7 +211,7 @@ int main(int argc, char **argv)
 	       (unsigned long long)tally->images, (unsigned long long)tally->in_recovery, (unsigned long long)tally->kills,
 	       (unsigned long long)tally->stops, (unsigned long long)tally->recoveries, (unsigned long long)tally->faults);
 	printf("# %llu messages published, %llu read, %llu acked, %llu settled; the store was full in %llu lives\n",
-	       (unsigned long long)tally->published, (unsigned long long)tally->read, (unsigned long long)tally->acked, (unsigned long long)tally->settled,
-	       (unsigned long long)tally->full);
+	       (unsigned long long)tally->published, (unsigned long long)tally->read, (unsigned long long)tally->acked,
+	       (unsigned long long)tally->settled, (unsigned long long)tally->full);
 	return done();
 }
